@@ -1,0 +1,59 @@
+# make demo · make test · make lint. Each makes its own virtual environment below .venv/, once.
+PYTHON ?= python3
+BACKENDS ?= jax tensorflow torch
+BACKEND ?= jax
+PROMPT ?= Once upon a time there was a king who
+TESTS ?= tests
+
+DEMO := .venv/demo-$(BACKEND)
+TEST := .venv/test
+LINT := .venv/lint
+SETTINGS := pyproject.toml constraints.txt
+
+.PHONY: demo test lint format docs check-python clean
+
+demo: $(DEMO)/ready
+	@KERAS_BACKEND=$(BACKEND) TF_CPP_MIN_LOG_LEVEL=3 $(DEMO)/bin/keras-zoo demo --prompt "$(PROMPT)"
+
+test: $(TEST)/ready
+	@set -e; for backend in $(BACKENDS); do \
+	  echo "== tests under $$backend"; \
+	  KERAS_BACKEND=$$backend TF_CPP_MIN_LOG_LEVEL=3 TOKENIZERS_PARALLELISM=false $(TEST)/bin/python -m pytest $(TESTS); \
+	done
+
+lint: $(LINT)/ready
+	@$(LINT)/bin/ruff check . && $(LINT)/bin/ruff format --check . && $(LINT)/bin/python tools/check.py
+
+format: $(LINT)/ready
+	@$(LINT)/bin/ruff check --fix . ; $(LINT)/bin/ruff format .
+
+# The guides are programs: running them is how they are kept true.
+docs: $(TEST)/ready
+	@set -e; for guide in docs/guides/*.py; do echo "== $$guide"; KERAS_BACKEND=$(BACKEND) $(TEST)/bin/python $$guide; done
+
+check-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "keras-zoo needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." \
+	       "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+
+$(DEMO)/ready: $(SETTINGS) | check-python
+	@echo "Installing keras-zoo with $(BACKEND) into $(DEMO) (once) …"
+	@$(PYTHON) -m venv $(DEMO)
+	@$(DEMO)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[$(BACKEND)]'
+	@touch $@
+
+# The wheel house lets a test install the built wheel into a clean environment without a network.
+$(TEST)/ready: $(SETTINGS) | check-python
+	@echo "Installing keras-zoo with all three backends into $(TEST) (once) …"
+	@$(PYTHON) -m venv $(TEST)
+	@$(TEST)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[all,test]'
+	@$(TEST)/bin/python -m pip download -q --disable-pip-version-check -c constraints.txt -d $(TEST)/wheelhouse '.[jax]'
+	@touch $@
+
+$(LINT)/ready: $(SETTINGS) | check-python
+	@$(PYTHON) -m venv $(LINT)
+	@$(LINT)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt ruff
+	@touch $@
+
+clean:
+	rm -rf .venv build dist .pytest_cache .ruff_cache

@@ -1,0 +1,26 @@
+"""GPT-2 (Radford et al., 2019)."""
+
+from keras_nlp.models.gpt2.backbone import GPT2Backbone
+from keras_nlp.models.gpt2.checkpoint import TRANSFORMERS
+from keras_nlp.models.gpt2.tasks import GPT2CausalLM, GPT2CausalLMPreprocessor, GPT2Tokenizer
+from keras_zoo.registry import Family, register
+
+__all__ = ["GPT2Backbone", "GPT2CausalLM", "GPT2CausalLMPreprocessor", "GPT2Tokenizer"]
+
+FAMILY = register(
+    Family(
+        name="gpt2",
+        backbone=GPT2Backbone,
+        tasks=(GPT2CausalLM,),
+        tokenizer=GPT2Tokenizer,
+        tiny={
+            "vocabulary_size": 300,
+            "num_layers": 2,
+            "num_heads": 2,
+            "hidden_dim": 16,
+            "intermediate_dim": 32,
+            "max_sequence_length": 48,
+        },
+        transformers=TRANSFORMERS,
+    )
+)

@@ -1,0 +1,261 @@
+"""Models that predict the next token, and write text with it."""
+
+import random
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_nlp import samplers
+from keras_nlp.generation import KeyValueCache, Loop, Request
+from keras_nlp.generation.stream import TextStream
+from keras_nlp.layers.packing import pack
+from keras_nlp.tasks.causal_lm_preprocessor import CausalLMPreprocessor
+from keras_nlp.tokenizers.text import as_id_rows
+from keras_zoo import Task, tfdata
+
+
+class CausalLM(Task):
+    """A decoder with a head over the vocabulary: `{"token_ids", "padding_mask"}` `(B, T)` in, logits `(B, T, V)` out.
+
+    With a preprocessor `fit`, `evaluate`, `predict`, `score` and `generate` take strings; without one, token
+    dictionaries. A family defines the backbone; this class is the same for all.
+    """
+
+    preprocessor_class = CausalLMPreprocessor
+
+    def __init__(self, backbone, preprocessor=None, **kwargs):
+        inputs = backbone.input
+        super().__init__(inputs, self.head(backbone, backbone(inputs)), backbone, preprocessor, **kwargs)
+
+    @staticmethod
+    def head(backbone, hidden):
+        """Hidden states `(…, D)` -> logits `(…, V)`."""
+        return backbone.token_embedding(hidden, reverse=True)
+
+    def compile(self, optimizer="auto", loss="auto", *, weighted_metrics="auto", sampler="top_k", **kwargs):
+        """As `keras.Model.compile`; `sampler` is a name or a `keras_nlp.samplers.Sampler` for `generate`.
+
+        By default Adam at 2e-5, cross-entropy and accuracy over the real tokens, which is what fine-tuning wants.
+        """
+        if optimizer == "auto":
+            optimizer = keras.optimizers.Adam(2e-5)
+        if loss == "auto":
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        if weighted_metrics == "auto":
+            weighted_metrics = [keras.metrics.SparseCategoricalAccuracy()]
+        super().compile(optimizer, loss, weighted_metrics=weighted_metrics, **kwargs)
+        self.sampler = samplers.get(sampler)
+        self.loops = {}
+
+    def get_compile_config(self):
+        return super().get_compile_config() | {"sampler": keras.saving.serialize_keras_object(self.sampler)}
+
+    # Cached decoding.
+
+    def empty_cache(self, batch, capacity):
+        """One `(key, value)` of zeros a layer, `(batch, heads, capacity, head_dim)` in the compute dtype."""
+        backbone = self.backbone
+        shape = (batch, backbone.num_heads, capacity, backbone.hidden_dim // backbone.num_heads)
+        dtype = backbone.dtype_policy.compute_dtype
+        return [(ops.zeros(shape, dtype), ops.zeros(shape, dtype)) for _ in range(backbone.num_layers)]
+
+    def next_logits(self, token_ids, cache):
+        """Reads `token_ids (B, T)` into the cache; returns logits `(B, V)` for what follows the last of them.
+
+        The one step of generation: override it to change the distribution and keep everything else.
+        """
+        positions, visible = cache.place(token_ids.shape[1])
+        hidden = self.backbone.walk(token_ids, positions, visible, cache)
+        return self.head(self.backbone, hidden[:, -1])
+
+    def loop(self, sampler):
+        """The compiled loop for a sampler, made once while sampler and weights stay the same objects."""
+        variables = self.weights
+        key = (type(sampler), str(sampler.get_config()), tuple(map(id, variables)))
+        if key not in self.loops:
+            jit = self.jit_compile is not False and not self.run_eagerly
+            self.loops[key] = Loop(self, sampler, variables, jit)
+        return self.loops[key]
+
+    # Generation.
+
+    def generate(
+        self,
+        inputs,
+        max_length=None,
+        stop_token_ids="auto",
+        strip_prompt=False,
+        *,
+        max_new_tokens=None,
+        seed=None,
+        sampler=None,
+    ):
+        """Continues prompts.
+
+        Args:
+            inputs: a string, a list or array of strings, a `tf.data.Dataset` of batches of them, or a token
+                dictionary `{"token_ids", "padding_mask"}` padded on either side.
+            max_length: tokens a row may reach, its prompt (and start token) included. By default the preprocessor's
+                `sequence_length`; for a token dictionary its width where it is padded, else the context.
+            stop_token_ids: ids that end a row, `"auto"` for the tokenizer's end token, None for none.
+            strip_prompt: return only what was written.
+            max_new_tokens: the same limit counted without the prompt.
+            seed: int; the same seed gives the same text on the same backend.
+            sampler: replaces the compiled sampler for this call.
+
+        Returns a string for a string, a list of strings for several; a token dictionary of NumPy arrays, padded on
+        the right, for a token dictionary. A prompt longer than the context, or than `max_length`, is a `ValueError`.
+        """
+        options = dict(stop_token_ids=stop_token_ids, max_new_tokens=max_new_tokens, seed=seed, sampler=sampler)
+        if tfdata.kind(inputs) is not None:
+            batches = (keras.tree.map_structure(tfdata.to_numpy, batch) for batch in inputs)
+            outputs = [self.generate(batch, max_length, strip_prompt=strip_prompt, **options) for batch in batches]
+            return concatenate(outputs)
+        rows, single, is_text, default_length = self.prompts(inputs)
+        request, loop = self.request(rows, max_length or default_length, **options)
+        state = None
+        for state in request.run(loop):
+            pass
+        written = request.written(state)
+        texts = written if strip_prompt else [row + more for row, more in zip(rows, written, strict=True)]
+        if is_text:
+            texts = self.preprocessor.tokenizer.detokenize(texts, skip_special_tokens=True)
+            return texts[0] if single else texts
+        token_ids, padding_mask = pack(texts, max(request.lengths))
+        outputs = {"token_ids": token_ids, "padding_mask": padding_mask}
+        return {name: x[0] for name, x in outputs.items()} if single else outputs
+
+    def stream(self, prompt, max_length=None, stop_token_ids="auto", *, max_new_tokens=None, seed=None, sampler=None):
+        """Continues one prompt, a string, and yields the text piece by piece, each of complete characters."""
+        rows, single, is_text, default_length = self.prompts(prompt)
+        if not (single and is_text):
+            raise ValueError("stream takes one prompt, a string.")
+        request, loop = self.request(rows, max_length or default_length, stop_token_ids, max_new_tokens, seed, sampler)
+        text, row = TextStream(self.preprocessor.tokenizer), []
+        for state in request.run(loop, streaming=True):
+            (row,) = request.written(state)
+            if piece := text.piece(row):
+                yield piece
+        if piece := text.finish(row):
+            yield piece
+
+    def prompts(self, inputs):
+        """`(rows, single, is_text, default_length)` of anything that `generate` takes."""
+        context = self.backbone.max_sequence_length
+        if isinstance(inputs, dict):
+            rows, single, width = rows_of_tokens(inputs)
+            padded = any(len(row) < width for row in rows)
+            rows, is_text, default_length = rows, False, min(width, context) if padded else context
+        elif self.preprocessor is None:
+            raise ValueError(
+                "Without a preprocessor generate takes {'token_ids': …, 'padding_mask': …}; "
+                f"got {type(inputs).__name__}. Attach a preprocessor to use strings."
+            )
+        else:
+            rows, single = self.preprocessor.prompts(inputs)
+            is_text, default_length = True, min(self.preprocessor.sequence_length, context)
+        if not rows:
+            raise ValueError("There is no prompt: the list is empty.")
+        empty = [i for i, row in enumerate(rows) if not row]
+        if empty:
+            raise ValueError(f"The prompts at {empty[:10]} have no token to continue from.")
+        return rows, single, is_text, default_length
+
+    def request(self, rows, max_length, stop_token_ids="auto", max_new_tokens=None, seed=None, sampler=None):
+        """The checked `Request` for rows of prompt tokens, and the loop that will run it."""
+        context = self.backbone.max_sequence_length
+        for name, limit in (("max_length", max_length), ("max_new_tokens", max_new_tokens)):
+            if limit is not None and limit < 1:
+                raise ValueError(f"{name} must be at least 1; got {limit}.")
+        lengths = []
+        for i, row in enumerate(rows):
+            limit = max_length if max_new_tokens is None else len(row) + max_new_tokens
+            if len(row) > min(limit, context):
+                name, bound = ("context", context) if len(row) > context else ("max_length", limit)
+                raise ValueError(f"The prompt at {i} has {len(row)} tokens, more than the {name} of {bound}.")
+            lengths.append(min(limit, context))
+        size = self.backbone.vocabulary_size
+        wrong = sorted({t for row in rows for t in row if not 0 <= t < size})
+        if wrong:
+            raise ValueError(f"Token ids must lie in [0, {size}); got {wrong[:10]}.")
+        if isinstance(stop_token_ids, str) and stop_token_ids == "auto":
+            stop_token_ids = [] if self.preprocessor is None else [self.preprocessor.tokenizer.end_token_id]
+        sampler = self.sampler if sampler is None else samplers.get(sampler)
+        if seed is None:
+            seed = sampler.seed if sampler.seed is not None else random.randrange(2**31)
+        return Request(rows, lengths, stop_token_ids or (), seed), self.loop(sampler)
+
+    # Scoring.
+
+    def score(
+        self, token_ids, padding_mask=None, scoring_mode="logits", layer_intercept_fn=None, target_ids=None
+    ):
+        """Logits or losses of given text.
+
+        Args:
+            token_ids: strings, a token dictionary, or token ids `(B, T)`.
+            padding_mask: `(B, T)`, with token ids alone; all real by default.
+            scoring_mode: `"logits"` for `(B, T, V)`, `"loss"` for each token's negative log-likelihood `(B, T)` in
+                float32, zero where the target is padding.
+            layer_intercept_fn: `fn(x, i)`, which may replace the embeddings (`i == -1`) and each layer's output.
+            target_ids: `(B, T)`, what the loss is taken against; by default the next tokens, so that the last place,
+                which has none, is zero.
+
+        Returns a backend tensor.
+        """
+        if scoring_mode not in ("logits", "loss"):
+            raise ValueError(f"scoring_mode must be 'logits' or 'loss'; got {scoring_mode!r}.")
+        if isinstance(token_ids, dict):
+            token_ids, padding_mask = token_ids["token_ids"], token_ids["padding_mask"]
+        elif padding_mask is None and has_text(token_ids):
+            token_ids, padding_mask = self.preprocessor.score_preprocess(token_ids)
+        token_ids = ops.convert_to_tensor(token_ids, "int32")
+        padding_mask = ops.ones_like(token_ids) if padding_mask is None else ops.convert_to_tensor(padding_mask)
+        positions, visible = self.backbone.get_layer("positions")(padding_mask)
+        hidden = self.backbone.walk(token_ids, positions, visible, intercept=layer_intercept_fn)
+        logits = self.head(self.backbone, hidden)
+        if scoring_mode == "logits":
+            return logits
+        real = ops.cast(padding_mask, "float32")
+        if target_ids is None:
+            target_ids = ops.concatenate([token_ids[:, 1:], token_ids[:, :1]], axis=1)
+            real = ops.concatenate([real[:, 1:] * real[:, :-1], ops.zeros_like(real[:, :1])], axis=1)
+        logits = ops.cast(logits, "float32")
+        return real * keras.losses.sparse_categorical_crossentropy(target_ids, logits, from_logits=True)
+
+
+def rows_of_tokens(inputs):
+    """`(rows, single, width)` of `{"token_ids", "padding_mask"}`; the mask may be left out where all is real."""
+    if "token_ids" not in inputs:
+        raise ValueError(f"A token dictionary has 'token_ids' and 'padding_mask'; got {sorted(inputs)}.")
+    token_ids = np.asarray(tfdata.to_numpy(inputs["token_ids"]))
+    mask = inputs.get("padding_mask")
+    mask = np.ones_like(token_ids) if mask is None else np.asarray(tfdata.to_numpy(mask))
+    if token_ids.ndim not in (1, 2) or mask.shape != token_ids.shape or token_ids.dtype.kind not in "iu":
+        raise ValueError(
+            "token_ids must be integers (B, T) or (T,), with a padding_mask of the same shape; got "
+            f"{token_ids.dtype} {token_ids.shape} and {mask.shape}."
+        )
+    single = token_ids.ndim == 1
+    token_ids, mask = np.atleast_2d(token_ids), np.atleast_2d(mask).astype(bool)
+    rows, _ = as_id_rows([ids[keep] for ids, keep in zip(token_ids, mask, strict=True)])
+    return rows, single, token_ids.shape[1]
+
+
+def has_text(x):
+    x = tfdata.to_numpy(x)
+    while isinstance(x, list | tuple) and x:
+        x = x[0]
+    return isinstance(x, str | bytes) or getattr(getattr(x, "dtype", None), "kind", "") in "USO"
+
+
+def concatenate(outputs):
+    """The outputs of several batches as one."""
+    if not outputs:
+        raise ValueError("There is no prompt: the data set is empty.")
+    if isinstance(outputs[0], dict):
+        width = max(o["token_ids"].shape[1] for o in outputs)
+        widened = [{k: np.pad(x, ((0, 0), (0, width - x.shape[1]))) for k, x in o.items()} for o in outputs]
+        return {k: np.concatenate([o[k] for o in widened]) for k in widened[0]}
+    return [text for batch in outputs for text in ([batch] if isinstance(batch, str) else batch)]

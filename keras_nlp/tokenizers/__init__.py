@@ -1,0 +1,6 @@
+"""Tokenizers: strings to token ids and back, eagerly and inside tf.data."""
+
+from keras_nlp.tokenizers.byte_pair_tokenizer import BytePairTokenizer
+from keras_nlp.tokenizers.tokenizer import Tokenizer
+
+__all__ = ["BytePairTokenizer", "Tokenizer"]

@@ -1,0 +1,11 @@
+"""The core that `keras_nlp` and `keras_cv` share: base classes, presets, weights, data."""
+
+__version__ = "0.1.0"
+
+from keras_zoo.backbone import Backbone
+from keras_zoo.errors import PresetError
+from keras_zoo.preprocessor import Preprocessor
+from keras_zoo.registry import Family, list_presets
+from keras_zoo.task import Task
+
+__all__ = ["Backbone", "Family", "PresetError", "Preprocessor", "Task", "__version__", "list_presets"]

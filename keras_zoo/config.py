@@ -1,0 +1,67 @@
+"""Configuration read off the constructor's own signature.
+
+A class that stores every constructor argument under its own name needs no `get_config` of its own: `Configured` walks
+the signature. Nested objects (a backbone inside a task) are serialised by Keras under the name `keras_zoo>Class`.
+"""
+
+import inspect
+
+import keras
+
+PACKAGE = "keras_zoo"
+
+
+def serializable(cls):
+    """Registers `cls` with Keras as `keras_zoo>Class`, so that `.keras` files can name it."""
+    return keras.saving.register_keras_serializable(PACKAGE)(cls)
+
+
+def argument_names(cls):
+    """The names of the constructor's arguments, those handed on through `**kwargs` to a base class included."""
+    names = []
+    for base in cls.__mro__:
+        init = base.__dict__.get("__init__")
+        if init is None or base.__dict__.get("_config_root"):
+            if base.__dict__.get("_config_root"):
+                break
+            continue
+        parameters = list(inspect.signature(init).parameters.values())[1:]
+        names += [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return list(dict.fromkeys(names))
+
+
+def policy_name(policy):
+    """A dtype policy as JSON: its name where that says all (`"mixed_bfloat16"`), else Keras' own serialisation."""
+    plain = type(policy) in (keras.dtype_policies.DTypePolicy, keras.DTypePolicy)
+    return policy.name if plain else keras.saving.serialize_keras_object(policy)
+
+
+class Configured:
+    """Mixin: `get_config` from the constructor's signature, `from_config` back."""
+
+    _config_root = True
+
+    def get_config(self):
+        config = {}
+        for name in argument_names(type(self)):
+            value = getattr(self, name)
+            if name == "dtype":
+                value = policy_name(self.dtype_policy)
+            elif hasattr(value, "get_config"):
+                value = keras.saving.serialize_keras_object(value)
+            config[name] = value
+        for name in ("name", "trainable"):  # what Keras itself keeps of a model or layer
+            if isinstance(self, keras.layers.Layer):
+                config[name] = getattr(self, name)
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        def revive(value):
+            if isinstance(value, dict) and "class_name" in value and "config" in value:
+                return keras.saving.deserialize_keras_object(value)
+            return value
+
+        return cls(**{name: revive(value) for name, value in config.items()})

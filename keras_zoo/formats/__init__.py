@@ -1,0 +1,24 @@
+"""The on-disk layouts a preset can come in: one reader each, recognised by content."""
+
+from pathlib import Path
+
+from keras_zoo.errors import PresetError
+from keras_zoo.formats import native, transformers
+from keras_zoo.formats.files import read_json
+
+LAYOUTS = (native.NativeLayout, transformers.TransformersLayout)
+WRITERS = {"keras_zoo": native.write, "transformers": transformers.write}
+
+
+def open_folder(folder):
+    """The layout of a folder, opened for reading. Raises `PresetError` where none is recognised."""
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        found = sorted(p.name for p in folder.iterdir())[:10]
+        raise PresetError(f"{folder} is no preset: it has no config.json (it holds {found or 'nothing'}).")
+    config = read_json(folder / "config.json")
+    for layout in LAYOUTS:
+        if layout.recognises(config):
+            return layout(folder, config)
+    names = ", ".join(layout.title for layout in LAYOUTS)
+    raise PresetError(f"{folder} is of a layout that cannot be read; known layouts are: {names}.")

@@ -1,0 +1,27 @@
+"""Small files of a preset."""
+
+import json
+from pathlib import Path
+
+from keras_zoo.errors import PresetError
+
+LARGEST_JSON = 100_000_000  # bytes
+
+
+def read_json(path):
+    """The object in a JSON file; anything else is a `PresetError` that names the file."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > LARGEST_JSON:
+            raise ValueError(f"it is larger than {LARGEST_JSON} bytes")
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(data, dict):
+            raise ValueError("it does not hold a JSON object")
+        return data
+    except (OSError, ValueError, RecursionError) as error:
+        raise PresetError(f"{path} cannot be read: {error}") from None
+
+
+def write_json(path, data):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

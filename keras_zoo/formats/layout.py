@@ -1,0 +1,29 @@
+"""What every reader of a layout offers to `keras_zoo.presets`."""
+
+from keras_zoo import weights
+
+
+class Layout:
+    """An opened preset.
+
+    family                     its `keras_zoo.registry.Family`
+    backbone_config            constructor arguments of the backbone
+    task_class, task_config    the task's class, or None where the preset is a bare backbone, and its own arguments
+    preprocessor_config        the preprocessor's arguments without its tokenizer; None where it has no preprocessor
+    """
+
+    title = ""
+    backbone_config = task_config = preprocessor_config = None
+    family = task_class = None
+
+    def tokenizer(self, cls, overrides):
+        """The tokenizer, of class `cls`."""
+        raise NotImplementedError
+
+    def tensors(self):
+        """`{name: Tensor}`; see `keras_zoo.formats.safetensors_file`."""
+        raise NotImplementedError
+
+    def bindings(self, model, tensors):
+        """`(bindings, ignored)` for `keras_zoo.weights.fill`; `ignored` are patterns of tensors that need no place."""
+        return weights.native_bindings(model), ()

@@ -1,0 +1,110 @@
+"""Our own layout.
+
+config.json              the backbone's class name and arguments
+model.safetensors        every weight under its path; indexed shards above 5 GB
+task.json                the task's class name and its own arguments
+preprocessor.json        the preprocessor's class name and arguments
+assets/tokenizer/        config.json (class name, arguments) and the vocabulary files
+metadata.json            versions, parameter count, date
+README.md                the model card
+"""
+
+import datetime
+
+import keras
+
+from keras_zoo import registry, weights
+from keras_zoo.config import argument_names
+from keras_zoo.errors import PresetError
+from keras_zoo.formats.files import read_json, write_json
+from keras_zoo.formats.layout import Layout
+from keras_zoo.formats.safetensors_file import open_tensors, write_tensors
+
+VERSION = 1
+TOKENIZER = "assets/tokenizer"
+
+
+class NativeLayout(Layout):
+    title = "keras_zoo's own (config.json with class_name)"
+
+    def __init__(self, folder, config):
+        self.folder = folder
+        self.family = registry.family_with(config["class_name"])
+        self.backbone_config = section(config, folder / "config.json")
+        if (folder / "task.json").is_file():
+            task = read_json(folder / "task.json")
+            self.task_class = self.family.classes.get(task.get("class_name"))
+            if self.task_class is None:
+                raise PresetError(f"{folder / 'task.json'} names an unknown class: {task.get('class_name')!r}.")
+            self.task_config = section(task, folder / "task.json")
+        if (folder / "preprocessor.json").is_file():
+            preprocessor = read_json(folder / "preprocessor.json")
+            self.preprocessor_config = section(preprocessor, folder / "preprocessor.json")
+
+    @staticmethod
+    def recognises(config):
+        return str(config.get("registered_name", "")).startswith("keras_zoo>")
+
+    def tokenizer(self, cls, overrides):
+        path = self.folder / TOKENIZER / "config.json"
+        if not path.is_file():
+            raise PresetError(f"{self.folder} holds no tokenizer. Pass preprocessor=None to load the model alone.")
+        config = section(read_json(path), path) | overrides
+        return cls(**cls.load_assets(self.folder / TOKENIZER), **config)
+
+    def tensors(self):
+        return open_tensors(self.folder)
+
+    def bindings(self, model, tensors):
+        bindings = weights.native_bindings(model)
+        if self.task_class is None or not isinstance(model, self.family.backbone):
+            return bindings, ()
+        own = {path.split("/")[0] for path in bindings}  # a bare backbone out of a task: the head's tensors are left
+        return bindings, [name for name in tensors if name.split("/")[0] not in own]
+
+
+def section(data, path):
+    """The `config` of `{"class_name", "config"}`, checked."""
+    if not isinstance(data.get("class_name"), str) or not isinstance(data.get("config"), dict):
+        raise PresetError(f"{path} must hold a class_name and a config.")
+    return data["config"]
+
+
+def described(thing, without=()):
+    """`{"class_name", "registered_name", "config"}` of an object of ours."""
+    name = type(thing).__name__
+    config = {k: v for k, v in thing.get_config().items() if k not in without}
+    return {"class_name": name, "registered_name": f"keras_zoo>{name}", "config": config}
+
+
+def write(folder, backbone=None, task=None, preprocessor=None, tokenizer=None, max_shard_size=5.0, card=None):
+    """Writes what is given into `folder` (a `keras_zoo.saving.staged` copy); `max_shard_size` in GB."""
+    if task is not None:
+        backbone, preprocessor = task.backbone, task.preprocessor
+        own = set(argument_names(type(task))) - {"backbone", "preprocessor"}
+        every = set(task.get_config())
+        write_json(folder / "task.json", described(task, without=every - own))
+    if backbone is not None:
+        model = task or backbone
+        write_json(folder / "config.json", described(backbone, without=("trainable",)))
+        arrays = weights.collect(model, weights.native_bindings(model))
+        write_tensors(folder, arrays, max_shard_bytes=int(max_shard_size * 1e9), metadata={"format": "keras_zoo"})
+        write_json(folder / "metadata.json", metadata(model) | (card or {}))
+    if preprocessor is not None:
+        write_json(folder / "preprocessor.json", described(preprocessor, without=("tokenizer",)))
+        tokenizer = getattr(preprocessor, "tokenizer", None)
+    if tokenizer is not None:
+        write_json(folder / TOKENIZER / "config.json", described(tokenizer, without=type(tokenizer).asset_arguments))
+        tokenizer.save_assets(folder / TOKENIZER)
+
+
+def metadata(model):
+    from keras_zoo import __version__
+
+    return {
+        "format_version": VERSION,
+        "keras_zoo_version": __version__,
+        "keras_version": keras.__version__,
+        "parameter_count": model.count_params(),
+        "date_saved": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+    }

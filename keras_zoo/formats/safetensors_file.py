@@ -1,0 +1,135 @@
+"""Safetensors files and indexed shards: checked headers, one tensor read at a time.
+
+Writing is the `safetensors` library's. Reading is ours for one reason: the library maps the file, and pages of a mapped
+file count as the process's memory once touched, so that loading would peak at twice the weights. Here each tensor is
+read into a buffer of its own, which the backend can keep.
+"""
+
+import json
+import math
+import struct
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+
+from keras_zoo.errors import PresetError
+
+LARGEST_HEADER = 100_000_000  # bytes; the limit of the reference implementation
+ALIGNMENT = 64  # bytes; a buffer so aligned is taken over by XLA without a copy
+DTYPES = {
+    "F64": np.dtype("float64"),
+    "F32": np.dtype("float32"),
+    "F16": np.dtype("float16"),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+    "I64": np.dtype("int64"),
+    "I32": np.dtype("int32"),
+    "I16": np.dtype("int16"),
+    "I8": np.dtype("int8"),
+    "U8": np.dtype("uint8"),
+    "BOOL": np.dtype("bool"),
+}
+
+
+class Tensor:
+    """A tensor in a file: its shape and dtype are known, `read()` gives its values."""
+
+    def __init__(self, path, dtype, shape, offset):
+        self.path, self.dtype, self.shape, self.offset = path, dtype, shape, offset
+
+    @property
+    def nbytes(self):
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def read(self):
+        buffer = np.empty(self.nbytes + ALIGNMENT, "uint8")
+        begin = -buffer.ctypes.data % ALIGNMENT
+        buffer = buffer[begin : begin + self.nbytes]
+        with open(self.path, "rb", buffering=0) as file:
+            file.seek(self.offset)
+            view, done = memoryview(buffer), 0
+            while done < self.nbytes:
+                count = file.readinto(view[done:])
+                if not count:
+                    raise PresetError(f"{self.path} ended while it was read.")
+                done += count
+        return buffer.view(self.dtype).reshape(self.shape)
+
+
+def read_header(path):
+    """`{name: Tensor}` of one file; every size is checked against the file before anything is allocated."""
+    path = Path(path)
+    size = path.stat().st_size
+    try:
+        with open(path, "rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > min(LARGEST_HEADER, size - 8):
+                raise ValueError(f"its header claims {length} bytes, the file has {size}")
+            header = json.loads(file.read(length))
+        if not isinstance(header, dict):
+            raise ValueError("its header is not a JSON object")
+        header.pop("__metadata__", None)
+        return {name: read_entry(path, name, entry, 8 + length, size) for name, entry in header.items()}
+    except (ValueError, KeyError, TypeError, struct.error, RecursionError) as error:
+        if isinstance(error, PresetError):
+            raise
+        raise PresetError(f"{path} is not a whole safetensors file (truncated or corrupt): {error}") from None
+
+
+def read_entry(path, name, entry, data_begin, size):
+    dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if dtype not in DTYPES:
+        raise ValueError(f"{name} has the dtype {dtype!r}; known are {', '.join(DTYPES)}")
+    if not all(isinstance(n, int) and n >= 0 for n in (*shape, begin, end)):
+        raise ValueError(f"{name} has sizes that are no whole numbers")
+    tensor = Tensor(path, DTYPES[dtype], tuple(shape), data_begin + begin)
+    if tensor.nbytes != end - begin or data_begin + end > size:
+        raise ValueError(
+            f"{name} {tuple(shape)} should take {tensor.nbytes} bytes at {data_begin + begin}; its entry gives "
+            f"{end - begin}, the file ends at {size}"
+        )
+    return tensor
+
+
+def open_tensors(folder, stem="model"):
+    """`{name: Tensor}` of `model.safetensors`, or of all shards that `model.safetensors.index.json` names."""
+    folder = Path(folder)
+    single, index = folder / f"{stem}.safetensors", folder / f"{stem}.safetensors.index.json"
+    if single.is_file():
+        return read_header(single)
+    if not index.is_file():
+        raise PresetError(f"{folder} holds no weights: expected {single.name} or {index.name}.")
+    try:
+        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PresetError(f"{index} is not a shard index: {error!r}") from None
+    tensors = {}
+    for shard in shards:
+        if not isinstance(shard, str) or Path(shard).name != shard or not (folder / shard).is_file():
+            raise PresetError(f"{index} names the shard {shard!r}, which is not a file beside it.")
+        tensors |= read_header(folder / shard)
+    return tensors
+
+
+def write_tensors(folder, arrays, stem="model", max_shard_bytes=5_000_000_000, metadata=None):
+    """Writes `{name: array}` as one file, or as indexed shards where it is larger than `max_shard_bytes`."""
+    from safetensors.numpy import save_file
+
+    shards, room = [{}], max_shard_bytes
+    for name, array in arrays.items():
+        if array.nbytes > room and shards[-1]:
+            shards.append({})
+            room = max_shard_bytes
+        shards[-1][name] = array
+        room -= array.nbytes
+    if len(shards) == 1:
+        save_file(dict(shards[0]), Path(folder) / f"{stem}.safetensors", metadata=metadata)
+        return
+    weight_map = {}
+    for number, shard in enumerate(shards, 1):
+        file = f"{stem}-{number:05}-of-{len(shards):05}.safetensors"
+        save_file(shard, Path(folder) / file, metadata=metadata)
+        weight_map |= dict.fromkeys(shard, file)
+    total = sum(array.nbytes for array in arrays.values())
+    index = {"metadata": {"total_size": total}, "weight_map": weight_map}
+    (Path(folder) / f"{stem}.safetensors.index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")

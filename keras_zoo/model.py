@@ -1,0 +1,26 @@
+"""What backbones and tasks share: a functional Keras model that may name its layers before it has its graph."""
+
+import keras
+
+from keras_zoo.config import Configured
+
+
+class ZooModel(Configured, keras.Model):
+    """A functional model with layers as attributes and a configuration read off its constructor.
+
+    A subclass assigns its layers to `self` first and then calls `super().__init__(inputs=…, outputs=…)`. Until that
+    call attributes are stored plainly: Keras tracks the layers through the graph, and a torch module refuses
+    submodules before its own constructor has run.
+    """
+
+    _config_root = True
+
+    def __init__(self, inputs, outputs, **kwargs):
+        object.__setattr__(self, "_has_layers", True)
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+
+    def __setattr__(self, name, value):
+        if getattr(self, "_has_layers", False):
+            super().__setattr__(name, value)
+        else:
+            object.__setattr__(self, name, value)

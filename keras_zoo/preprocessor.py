@@ -1,0 +1,37 @@
+"""The base class of everything that turns raw data into tensors."""
+
+import keras
+
+from keras_zoo import presets, tfdata
+from keras_zoo.config import Configured
+
+
+class Preprocessor(Configured):
+    """Raw data to what a model takes: `preprocessor(x, y=None, sample_weight=None)`.
+
+    `call` is written once, in NumPy, and returns `x`, `(x, y)` or `(x, y, sample_weight)` as
+    `keras.utils.pack_x_y_sample_weight` packs them. The same object is called eagerly (NumPy in and out), mapped over
+    a `tf.data.Dataset` and run in the workers of a torch `DataLoader`, with identical results. It holds no state that
+    a call changes and can be pickled.
+    """
+
+    _config_root = True
+
+    def __call__(self, x, y=None, sample_weight=None, **kwargs):
+        if tfdata.any_graph_tensor(x, y, sample_weight):
+            given = [part for part in (x, y, sample_weight) if part is not None]
+            return tfdata.call_in_graph(lambda *parts: self.call(*parts, **kwargs), *given)
+        x, y, sample_weight = keras.tree.map_structure(tfdata.to_numpy, (x, y, sample_weight))
+        return self.call(x, y, sample_weight, **kwargs)
+
+    def call(self, x, y=None, sample_weight=None):
+        raise NotImplementedError
+
+    @classmethod
+    def from_preset(cls, preset, **overrides):
+        """The preprocessor of a preset: a name, a folder or a `hf://` address; `overrides` replace its arguments."""
+        return presets.load_preprocessor(cls, preset, overrides)
+
+    def save_to_preset(self, folder):
+        """Writes the preprocessor's configuration and assets into `folder`; the rest of a preset there stays."""
+        presets.save(folder, preprocessor=self)

@@ -1,0 +1,172 @@
+"""`from_preset` and `save_to_preset`: from a name to a model, and from a model to a folder."""
+
+import functools
+from pathlib import Path
+
+from keras_zoo import formats, registry, saving, sources, weights
+from keras_zoo.config import argument_names
+from keras_zoo.errors import PresetError
+from keras_zoo.formats.layout import Layout
+
+ANY_MODEL = ("name", "trainable")  # arguments that Keras gives every model
+
+
+class RecordLayout(Layout):
+    """A published preset by its record alone: configuration and vocabulary come with the package, weights do not."""
+
+    def __init__(self, name, record):
+        self.name, self.record = name, record
+        self.family = registry.families()[record["family"]]
+        self.backbone_config = record["config"]
+        self.task_class, self.task_config = self.family.classes[record["class_name"]], {}
+        self.preprocessor_config = record.get("preprocessor", {})
+
+    def tokenizer(self, cls, overrides):
+        return cls(**cls.load_assets(self.record["assets"]), **overrides)
+
+    @functools.cached_property
+    def published(self):
+        return formats.open_folder(sources.fetch_record(self.name, self.record))
+
+    def tensors(self):
+        return self.published.tensors()
+
+    def bindings(self, model, tensors):
+        return self.published.bindings(model, tensors)
+
+
+def open_preset(preset):
+    """The `Layout` of anything a user calls a preset."""
+    folder, record = sources.locate(preset)
+    return formats.open_folder(folder) if record is None else RecordLayout(preset, record)
+
+
+def suitable(cls, found, preset):
+    """The class to build where the user asked for `cls` and the preset has `found`.
+
+    A base class stands for any of its subclasses; a user's own subclass of the preset's class is taken as it is.
+    """
+    if issubclass(found, cls):
+        return found
+    if issubclass(cls, found):
+        return cls
+    raise PresetError(f"{preset!r} is a {found.__name__}, not a {cls.__name__}.")
+
+
+def load_backbone(cls, preset, load_weights, dtype, overrides):
+    layout = open_preset(preset)
+    cls = suitable(cls, layout.family.backbone, preset)
+    refuse_unknown(overrides, argument_names(cls), cls)
+    return build(layout, lambda: make_backbone(cls, layout, dtype, overrides), load_weights)
+
+
+def load_task(cls, preset, load_weights, dtype, overrides):
+    layout = open_preset(preset)
+    candidates = [layout.task_class] if layout.task_class else list(layout.family.tasks)
+    fitting = [c for c in candidates if issubclass(c, cls) or issubclass(cls, c)]
+    task_class = suitable(cls, (fitting or candidates)[0], preset)
+    own, below = argument_names(task_class), argument_names(layout.family.backbone)
+    refuse_unknown(overrides, own + below, task_class)
+    config = (layout.task_config or {}) | {k: v for k, v in overrides.items() if k in (*own, *ANY_MODEL)}
+    below = {k: v for k, v in overrides.items() if k in below and k not in own}
+    if "preprocessor" not in config:
+        config["preprocessor"] = default_preprocessor(task_class, layout)
+
+    def make():
+        return task_class(backbone=make_backbone(layout.family.backbone, layout, dtype, below), **config)
+
+    task = build(layout, make, load_weights)
+    if not task.compiled:
+        task.compile()
+    return task
+
+
+def make_backbone(cls, layout, dtype, overrides):
+    config = layout.backbone_config | overrides
+    if dtype is not None:
+        config["dtype"] = dtype
+    try:
+        return cls(**config)
+    except TypeError as error:
+        raise PresetError(f"The preset's configuration does not fit {cls.__name__}: {error}") from None
+
+
+def build(layout, make, load_weights):
+    """The model `make` gives, with the preset's weights read straight into its variables."""
+    if not load_weights:
+        return make()
+    tensors = layout.tensors()
+    with weights.deferred():
+        model = make()
+        bindings, ignored = layout.bindings(model, tensors)
+        weights.fill(model, bindings, tensors, ignored)
+    return model
+
+
+def default_preprocessor(task_class, layout):
+    cls = task_class.preprocessor_class
+    return None if cls is None or layout.preprocessor_config is None else make_preprocessor(cls, layout, {})
+
+
+def load_preprocessor(cls, preset, overrides):
+    layout = open_preset(preset)
+    task = layout.task_class or layout.family.tasks[0]
+    found = next((t.preprocessor_class for t in (task, *layout.family.tasks) if fits(t.preprocessor_class, cls)), None)
+    cls = suitable(cls, found or task.preprocessor_class, preset)
+    refuse_unknown(overrides, argument_names(cls), cls)
+    return make_preprocessor(cls, layout, overrides)
+
+
+def fits(found, cls):
+    return found is not None and (issubclass(found, cls) or issubclass(cls, found))
+
+
+def make_preprocessor(cls, layout, overrides):
+    config = (layout.preprocessor_config or {}) | overrides
+    if "tokenizer" in argument_names(cls) and "tokenizer" not in config:
+        config["tokenizer"] = layout.tokenizer(layout.family.tokenizer, {})
+    return cls(**config)
+
+
+def load_tokenizer(cls, preset, overrides):
+    layout = open_preset(preset)
+    cls = suitable(cls, layout.family.tokenizer, preset)
+    refuse_unknown(overrides, argument_names(cls), cls)
+    return layout.tokenizer(cls, overrides)
+
+
+def refuse_unknown(overrides, names, cls):
+    accepted = (*names, *ANY_MODEL)
+    unknown = sorted(set(overrides) - set(accepted))
+    if unknown:
+        accepted = ", ".join(sorted({*accepted, "dtype", "load_weights"} - {"backbone"}))
+        raise ValueError(f"{cls.__name__}.from_preset does not take {unknown}; it takes {accepted}.")
+
+
+def save(folder, format="keras_zoo", **what):
+    """Writes `task=`, `backbone=`, `preprocessor=` or `tokenizer=` into `folder`, all or nothing."""
+    if format not in formats.WRITERS:
+        raise ValueError(f"format must be one of {sorted(formats.WRITERS)}; got {format!r}.")
+    with saving.staged(folder) as stage:
+        model = what.get("task") or what.get("backbone")
+        if model is not None:
+            clear_model(stage)
+        formats.WRITERS[format](stage, **what)
+        if model is not None and not (stage / "README.md").exists():
+            (stage / "README.md").write_text(model_card(Path(folder).name, model), encoding="utf-8")
+
+
+def clear_model(folder):
+    """Removes what an earlier save of a model left, so that no stale shard or head stays beside the new one."""
+    for pattern in ("config.json", "task.json", "metadata.json", "model*.safetensors", "model.safetensors.index.json"):
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def model_card(name, model):
+    kind = type(model).__name__
+    room = type(model).__module__.split(".")[0]
+    return (
+        f"# {name}\n\nA `{kind}` with {model.count_params():,} parameters.\n\n```python\nimport {room}\n\n"
+        f'model = {room}.models.{kind}.from_preset("path/to/{name}")\n```\n'
+    )

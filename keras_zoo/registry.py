@@ -1,0 +1,108 @@
+"""What exists: families of models, and presets by name. Explicit dictionaries, filled by explicit calls."""
+
+import difflib
+import functools
+import importlib
+import importlib.util
+import inspect
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keras_zoo.config import serializable
+from keras_zoo.errors import PresetError
+
+ROOMS = ("keras_nlp", "keras_cv")  # imported when a preset is asked for before its package was
+FAMILIES = {}
+
+
+@dataclass(frozen=True)
+class Family:
+    """One architecture: its classes, a tiny configuration for tests, and the foreign layouts it can read.
+
+    name         "gpt2"
+    backbone     the backbone class
+    tasks        task classes; the first one is what a folder that names none is loaded as
+    tokenizer    the tokenizer class, or None
+    tiny         constructor arguments of a backbone small enough for tests
+    transformers how the transformers library stores it (`keras_zoo.formats.transformers.Checkpoint`), or None
+    """
+
+    name: str
+    backbone: type
+    tasks: tuple
+    tokenizer: type | None = None
+    tiny: dict = field(default_factory=dict)
+    transformers: object = None
+
+    @property
+    def classes(self):
+        preprocessors = [task.preprocessor_class for task in self.tasks if task.preprocessor_class]
+        return {c.__name__: c for c in (self.backbone, *self.tasks, *preprocessors, self.tokenizer) if c is not None}
+
+
+def register(family):
+    """Makes a family known, to presets and to Keras' own `.keras` files."""
+    for cls in family.classes.values():
+        if not inspect.isabstract(cls):
+            serializable(cls)
+    FAMILIES[family.name] = family
+    return family
+
+
+def families():
+    """All families by name, those of the rooms that have not been imported yet included."""
+    for room in ROOMS:
+        if importlib.util.find_spec(room) is not None:
+            importlib.import_module(room)
+    return FAMILIES
+
+
+def family_with(class_name):
+    """The family that has a class of this name; the only way from a name in a file to a class."""
+    for family in families().values():
+        if class_name in family.classes:
+            return family
+    known = sorted(name for family in FAMILIES.values() for name in family.classes)
+    raise PresetError(f"The preset names the class {class_name!r}, which no family here has. Known: {', '.join(known)}.")
+
+
+def presets_folder():
+    """Where preset records and embedded presets lie: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "presets"
+    return installed if installed.is_dir() else package.parent / "presets"
+
+
+@functools.cache
+def records():
+    """Every preset record by name. A record is data: see `docs/presets.md`."""
+    found = {}
+    for path in sorted(presets_folder().glob("*/*.json")):
+        for name, record in json.loads(path.read_text(encoding="utf-8")).items():
+            found[name] = record | {"family": path.stem, "assets": str(path.parent / path.stem), "embedded": False}
+    for path in sorted(presets_folder().glob("embedded/*/metadata.json")):
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+        found[path.parent.name] = metadata.get("preset", {}) | {"folder": str(path.parent), "embedded": True}
+    return found
+
+
+def list_presets(family=None, embedded=None):
+    """`{name: record}` of all presets, or of one family, or only of those that come with the package.
+
+    A record has `description`, `family`, `class_name`, `parameters`, `license` and `embedded`.
+    """
+    return {
+        name: record
+        for name, record in records().items()
+        if family in (None, record.get("family")) and embedded in (None, record["embedded"])
+    }
+
+
+def unknown_preset(name):
+    near = difflib.get_close_matches(name, records(), n=3, cutoff=0.4)
+    hint = f"Did you mean {', '.join(map(repr, near))}? " if near else ""
+    return PresetError(
+        f"There is no preset and no folder called {name!r}. {hint}Give a name of keras_zoo.list_presets(), a local "
+        "folder, or a 'hf://owner/name' address."
+    )

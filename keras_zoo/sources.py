@@ -1,0 +1,70 @@
+"""From what a user calls a preset to a local folder."""
+
+import os
+from pathlib import Path
+
+from keras_zoo import registry
+from keras_zoo.errors import PresetError
+
+WANTED = ["*.json", "*.safetensors", "*.txt", "assets/**", "README.md"]  # what a preset is read from
+
+
+def locate(preset):
+    """`(folder, record)`: a folder for an address, a path or an embedded preset; a record for a published name."""
+    if isinstance(preset, os.PathLike):
+        preset = os.fspath(preset)
+    if not isinstance(preset, str) or not preset:
+        raise PresetError(f"A preset is a name, a folder or an address; got {preset!r}.")
+    if "://" in preset:
+        return fetch(preset), None
+    if preset in registry.records():
+        record = registry.records()[preset]
+        return (Path(record["folder"]), None) if record["embedded"] else (None, record)
+    if Path(preset).is_dir():
+        return Path(preset), None
+    if Path(preset).exists() or os.sep in preset:
+        what = "a file" if Path(preset).exists() else "not there"
+        raise PresetError(f"{preset!r} is {what}; a preset is a folder.")
+    raise registry.unknown_preset(preset)
+
+
+def fetch(address):
+    """The local folder of an address, downloaded where it is not in the cache yet."""
+    scheme, _, rest = address.partition("://")
+    if scheme == "file":
+        if not Path(rest).is_dir():
+            raise PresetError(f"{address!r} is not a folder.")
+        return Path(rest)
+    if scheme == "hf":
+        return fetch_from_hub(address, rest)
+    raise PresetError(f"{address!r}: the scheme {scheme!r} is not known; use 'hf://owner/name', 'file://' or a folder.")
+
+
+def fetch_from_hub(address, rest):
+    """`owner/name[@revision]` through `huggingface_hub`, which brings cache, tokens, mirrors and offline mode."""
+    import huggingface_hub
+
+    repository, _, revision = rest.partition("@")
+    if repository.count("/") != 1:
+        raise PresetError(f"{address!r} is not of the form 'hf://owner/name' or 'hf://owner/name@revision'.")
+    try:
+        folder = huggingface_hub.snapshot_download(repository, revision=revision or None, allow_patterns=WANTED)
+    except Exception as error:  # the client raises its own, the HTTP library's and the file system's errors
+        reason = str(error).strip().split("\n")[0]
+        raise PresetError(f"{address!r} could not be fetched: {type(error).__name__}: {reason}") from error
+    return Path(folder)
+
+
+def fetch_record(name, record):
+    """The folder of a published preset, from the first of its sources that answers."""
+    reasons = []
+    for address in record["sources"]:
+        try:
+            return fetch(address)
+        except PresetError as error:
+            reasons.append(str(error))
+    raise PresetError(
+        f"The preset {name!r} could not be had from any of its sources:\n  "
+        + "\n  ".join(reasons)
+        + "\nWith load_weights=False it loads with random weights and needs no network."
+    )

@@ -1,0 +1,99 @@
+"""The base class of every model with a head."""
+
+import keras
+
+from keras_zoo import presets, tfdata, weights
+from keras_zoo.model import ZooModel
+
+
+class Task(ZooModel):
+    """A backbone with a head, and a preprocessor that turns raw data into the head's tensors.
+
+    `fit`, `evaluate` and `predict` take raw data (strings, images) as lists, NumPy arrays, `tf.data.Dataset`, torch
+    `DataLoader`, `keras.utils.PyDataset` or generator. With `preprocessor=None` they are Keras' own methods and take
+    tensors.
+
+    Subclasses define `__init__(backbone, preprocessor=None, …, **kwargs)`, `default_compile()`, and
+    `preprocessor_class`.
+    """
+
+    _config_root = True
+    preprocessor_class = None
+
+    def __init__(self, inputs, outputs, backbone, preprocessor=None, **kwargs):
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        if self.preprocessor_class is not None and not isinstance(preprocessor, self.preprocessor_class | None):
+            raise ValueError(
+                f"preprocessor must be a {self.preprocessor_class.__name__} or None; got {type(preprocessor).__name__}."
+            )
+        self.backbone = backbone
+        self.preprocessor = preprocessor
+        self.dtype_policy = backbone.dtype_policy
+        if not weights.under_deferral():  # optimizers have variables of their own; from_preset compiles later
+            self.compile()
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def prepare(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False):
+        return tfdata.prepare(self.preprocess, x, y, sample_weight, batch_size, shuffle)
+
+    def preprocess(self, x, y=None, sample_weight=None):
+        return self.preprocessor(x, y, sample_weight)
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        *args,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        sample_weight=None,
+        **kwargs,
+    ):
+        """`keras.Model.fit` on raw data; without a preprocessor, on tensors."""
+        own = {"validation_data": validation_data}
+        if self.preprocessor is None:
+            own |= {"shuffle": shuffle, "validation_split": validation_split, "sample_weight": sample_weight}
+            return super().fit(x, y, batch_size, *args, **own, **kwargs)
+        data = (x, y, sample_weight)
+        if validation_split:
+            if tfdata.kind(x) is not None:
+                raise ValueError("validation_split takes rows in memory; give a data set's own validation_data instead.")
+            if validation_data is None:
+                data, held_out = tfdata.split_rows(data, validation_split)
+                own["validation_data"] = self.prepare(*held_out, batch_size)
+        if validation_data is not None:
+            parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+            own["validation_data"] = self.prepare(*parts, batch_size=batch_size)
+        return super().fit(self.prepare(*data, batch_size, shuffle), None, None, *args, **own, **kwargs)
+
+    def evaluate(self, x=None, y=None, batch_size=None, *args, sample_weight=None, **kwargs):
+        """`keras.Model.evaluate` on raw data; without a preprocessor, on tensors."""
+        if self.preprocessor is None or kwargs.get("_use_cached_eval_dataset"):  # fit hands in what it has prepared
+            return super().evaluate(x, y, batch_size, *args, sample_weight=sample_weight, **kwargs)
+        return super().evaluate(self.prepare(x, y, sample_weight, batch_size), None, None, *args, **kwargs)
+
+    def predict(self, x, batch_size=None, *args, **kwargs):
+        """`keras.Model.predict` on raw data; without a preprocessor, on tensors."""
+        if self.preprocessor is None:
+            return super().predict(x, batch_size, *args, **kwargs)
+        return super().predict(self.prepare(x, batch_size=batch_size), None, *args, **kwargs)
+
+    @classmethod
+    def from_preset(cls, preset, load_weights=True, dtype=None, **overrides):
+        """The task of a preset: a name (see `keras_zoo.list_presets()`), a folder or a `hf://owner/name` address.
+
+        `load_weights=False` gives random weights; `dtype` a dtype policy such as `"bfloat16"`; `preprocessor=None`
+        leaves the preprocessor out. Every other keyword replaces an argument of the task or of its backbone.
+        Called on a base class, it finds the family by itself.
+        """
+        return presets.load_task(cls, preset, load_weights, dtype, overrides)
+
+    def save_to_preset(self, folder, format="keras_zoo", **options):
+        """Writes model and preprocessor into `folder`, all or nothing; `format` may name a foreign layout."""
+        presets.save(folder, task=self, format=format, **options)

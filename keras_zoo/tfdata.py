@@ -1,0 +1,222 @@
+"""The one bridge between eager NumPy, tf.data graphs, torch loaders and what Keras trains on.
+
+Preprocessing is written once, in NumPy. Eagerly it is called as it is; inside a tf.data graph the same function runs
+through `tf.numpy_function`; in a torch `DataLoader` it runs in the loader's workers.
+TensorFlow and torch are imported only where one of their own objects has been handed in.
+"""
+
+import copy
+import random
+import sys
+import types
+
+import keras
+import numpy as np
+
+
+def is_graph_tensor(x):
+    """True for a symbolic TensorFlow tensor, as a function mapped over a tf.data.Dataset receives it."""
+    tf = sys.modules.get("tensorflow")
+    if tf is None or not hasattr(tf, "is_symbolic_tensor"):
+        return False
+    if isinstance(x, tf.RaggedTensor):
+        x = x.flat_values
+    return tf.is_symbolic_tensor(x)
+
+
+def any_graph_tensor(*structure):
+    return any(is_graph_tensor(x) for x in keras.tree.flatten(list(structure)))
+
+
+def to_numpy(x):
+    """Tensors of any backend as NumPy arrays; everything else as it is."""
+    if hasattr(x, "detach"):  # torch
+        return x.detach().cpu().numpy()
+    if type(x).__module__.split(".")[0] in ("jax", "jaxlib", "tensorflow") and hasattr(x, "__array__"):
+        return np.asarray(x)
+    return x
+
+
+def call_in_graph(function, *args):
+    """Runs a NumPy `function` inside a TensorFlow graph on `args`, a structure of dense symbolic tensors.
+
+    The structure, dtypes and ranks of the result are learnt by calling `function` once on an example of the same
+    ranks (empty strings, zeros, a batch of 1), so `function` declares nothing. A first axis of the result follows the
+    first axis of the arguments; the others must not depend on the data.
+    """
+    import tensorflow as tf
+
+    tensors = [tf.convert_to_tensor(x) for x in keras.tree.flatten(args)]
+
+    def run(*values):
+        return function(*keras.tree.pack_sequence_as(args, list(values)))
+
+    shapes = [x.shape.as_list() if x.shape.rank is not None else [None] for x in tensors]
+    dtypes = [object if x.dtype == tf.string else x.dtype.as_numpy_dtype for x in tensors]
+    examples = [np.full([n or 1 for n in s], b"" if d is object else 0, d) for s, d in zip(shapes, dtypes, strict=True)]
+    example = run(*examples)
+    leaves = [np.asarray(x) for x in keras.tree.flatten(example)]
+    outputs = tf.numpy_function(
+        lambda *values: [np.asarray(x) for x in keras.tree.flatten(run(*values))], tensors, [x.dtype for x in leaves]
+    )
+    batched = bool(shapes[0])
+    for output, leaf in zip(outputs, leaves, strict=True):
+        output.set_shape((shapes[0][0], *leaf.shape[1:]) if batched and leaf.ndim else leaf.shape)
+    return keras.tree.pack_sequence_as(example, list(outputs))
+
+
+def call_ragged_in_graph(function, inputs):
+    """Runs `function(list) -> list of int lists` inside a TensorFlow graph; returns an int32 RaggedTensor.
+
+    A scalar input gives a 1-D tensor.
+    """
+    import tensorflow as tf
+
+    def run(batch):
+        rows = function(batch)
+        flat = np.concatenate([np.asarray(r, "int32") for r in rows]) if len(rows) else np.zeros(0, "int32")
+        return flat.astype("int32"), np.asarray([len(r) for r in rows], "int64")
+
+    if inputs.shape.rank == 0:
+        values, _ = tf.numpy_function(run, [inputs[None]], [tf.int32, tf.int64])
+        return tf.ensure_shape(values, [None])
+    values, lengths = tf.numpy_function(run, [inputs], [tf.int32, tf.int64])
+    lengths = tf.ensure_shape(lengths, [inputs.shape[0]])
+    return tf.RaggedTensor.from_row_lengths(tf.ensure_shape(values, [None]), lengths)
+
+
+def kind(x):
+    """Which sort of data set `x` is: "tf", "torch", "keras", "generator", or None for rows in memory."""
+    if isinstance(x, keras.utils.PyDataset):
+        return "keras"
+    if isinstance(x, types.GeneratorType):
+        return "generator"
+    for module, name, found in (
+        ("tensorflow", "tf", lambda m: isinstance(x, m.data.Dataset)),
+        ("torch", "torch", lambda m: isinstance(x, m.utils.data.DataLoader)),
+    ):
+        if module in sys.modules and type(x).__module__.split(".")[0] == module and found(sys.modules[module]):
+            return name
+    return None
+
+
+def prepare(preprocess, x, y=None, sample_weight=None, batch_size=None, shuffle=False):
+    """Anything that `fit` takes, raw, as a data set of preprocessed batches.
+
+    `preprocess(x, y, sample_weight)` takes a batch of raw data and returns what the model trains on.
+    """
+    source = kind(x)
+    if source is not None and (y is not None or sample_weight is not None):
+        raise ValueError("y and sample_weight must be part of the data set when x is a data set.")
+    if source == "tf":
+        import tensorflow as tf
+
+        return x.map(lambda *batch: preprocess(*batch), num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    if source == "torch":
+        loader = copy.copy(x)
+        loader.collate_fn = CollateAndPreprocess(x.collate_fn, preprocess)
+        return loader
+    if source == "keras":
+        return MappedDataset(x, preprocess)
+    if source == "generator":
+        return (preprocess(*unpack(batch)) for batch in x)
+    return Rows(preprocess, x, y, sample_weight, batch_size or 32, shuffle)
+
+
+def unpack(batch):
+    return keras.utils.unpack_x_y_sample_weight(tuple(batch) if isinstance(batch, list) else batch)
+
+
+class Rows(keras.utils.PyDataset):
+    """Rows in memory (lists, arrays, dictionaries of them), preprocessed a batch at a time, reshuffled each epoch."""
+
+    def __init__(self, preprocess, x, y, sample_weight, batch_size, shuffle):
+        super().__init__()
+        self.preprocess = preprocess
+        self.data = [in_memory(part) for part in (x, y, sample_weight)]
+        self.batch_size = batch_size
+        self.order = np.arange(count_rows(self.data))
+        self.generator = np.random.default_rng(random.randrange(2**31)) if shuffle else None
+        self.on_epoch_end()
+
+    def __len__(self):
+        return -(-len(self.order) // self.batch_size)
+
+    def __getitem__(self, index):
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.preprocess(*(take(part, rows) for part in self.data))
+
+    def on_epoch_end(self):
+        if self.generator is not None:
+            self.generator.shuffle(self.order)
+
+
+class MappedDataset(keras.utils.PyDataset):
+    """A `PyDataset` of raw batches, preprocessed as they are asked for."""
+
+    def __init__(self, dataset, preprocess):
+        super().__init__(dataset.workers, dataset.use_multiprocessing, dataset.max_queue_size)
+        self.dataset, self.preprocess = dataset, preprocess
+        self.on_epoch_begin, self.on_epoch_end = dataset.on_epoch_begin, dataset.on_epoch_end
+
+    @property
+    def num_batches(self):
+        return self.dataset.num_batches
+
+    def __getitem__(self, index):
+        return self.preprocess(*unpack(self.dataset[index]))
+
+
+class CollateAndPreprocess:
+    """A torch `collate_fn`: what was there, then the preprocessing, then tensors; runs in the loader's workers."""
+
+    def __init__(self, collate, preprocess):
+        self.collate, self.preprocess = collate, preprocess
+
+    def __call__(self, samples):
+        import torch
+
+        batch = self.preprocess(*unpack(self.collate(samples)))
+        batch = batch if isinstance(batch, tuple) else (batch,)
+        return keras.tree.map_structure(lambda x: torch.from_numpy(np.ascontiguousarray(to_numpy(x))), batch)
+
+
+def in_memory(x):
+    """Rows as lists, NumPy arrays or dictionaries of them."""
+    if isinstance(x, dict):
+        return {name: in_memory(part) for name, part in x.items()}
+    if isinstance(x, str | bytes):
+        return [x]
+    return x if x is None or isinstance(x, list) else list(x) if isinstance(x, tuple) else to_numpy(x)
+
+
+def count_rows(data):
+    def lengths(x):
+        if isinstance(x, dict):
+            return set().union(*map(lengths, x.values()))
+        return set() if x is None else {len(x)}
+
+    found = set().union(*map(lengths, data))
+    if len(found) != 1:
+        raise ValueError(f"x, y and sample_weight must have the same number of rows; got {sorted(found)}.")
+    count = found.pop()
+    if not count:
+        raise ValueError("The data has no rows.")
+    return count
+
+
+def take(x, rows):
+    if isinstance(x, dict):
+        return {name: take(part, rows) for name, part in x.items()}
+    return None if x is None else [x[i] for i in rows] if isinstance(x, list) else x[rows]
+
+
+def split_rows(data, fraction):
+    """`validation_split`: the first and the last rows of `(x, y, sample_weight)`."""
+    data = [in_memory(part) for part in data]
+    count = count_rows(data)
+    edge = int(count * (1 - fraction))
+    if not 0 < edge < count:
+        raise ValueError(f"validation_split={fraction} leaves no row on one side of {count}.")
+    rows = np.arange(count)
+    return [take(p, rows[:edge]) for p in data], [take(p, rows[edge:]) for p in data]

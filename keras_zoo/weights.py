@@ -1,0 +1,159 @@
+"""Table-driven loading and saving of weights.
+
+A table names layers: `{"transformer_layer_0/attention/query": "h.0.attn.c_attn"}`. What a layer's variables are called
+and how they are turned follows from the variable (`LEAVES`, and `transposed` for dense kernels); `Part` takes a piece
+of a fused tensor. Coverage is complete in both directions or an error names every missing, unused and misshaped tensor.
+"""
+
+import contextlib
+import fnmatch
+from typing import NamedTuple
+
+import keras
+import ml_dtypes
+import numpy as np
+from keras.src.backend.common import global_state, stateless_scope, variables
+
+from keras_zoo.errors import PresetError
+
+LEAVES = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias", "embeddings": "weight"}
+MOST_LISTED = 20
+
+
+class Part(NamedTuple):
+    """The `index`-th of `count` equal parts of the tensors of `name`, along their output axis."""
+
+    name: str
+    index: int
+    count: int
+
+
+class Binding(NamedTuple):
+    """Where a variable's values stand: the tensor, whether turned (out, in), and which part of how many."""
+
+    name: str
+    transposed: bool = False
+    index: int = 0
+    count: int = 1
+
+    def stored_shape(self, shape):
+        shape = (*shape[:-1], shape[-1] * self.count)
+        return shape[::-1] if self.transposed else shape
+
+    def take(self, array):
+        array = array.T if self.transposed else array
+        width = array.shape[-1] // self.count
+        return array[..., self.index * width : (self.index + 1) * width]
+
+
+def native_bindings(model):
+    """Our own layout: every weight under its path."""
+    return {weight.path: Binding(weight.path) for weight in model.weights}
+
+
+def table_bindings(model, table, transposed=True):
+    """`{path: Binding}` for a foreign layout; `transposed` says that it stores dense kernels as (out, in)."""
+    bindings, used = {}, set()
+    for weight in model.weights:
+        layer, _, leaf = weight.path.rpartition("/")
+        if layer not in table or leaf not in LEAVES:
+            raise PresetError(f"The weight table does not cover {weight.path}.")
+        used.add(layer)
+        target = table[layer] if isinstance(table[layer], Part) else Part(table[layer], 0, 1)
+        name = f"{target.name}.{LEAVES[leaf]}"
+        bindings[weight.path] = Binding(name, transposed and leaf == "kernel", target.index, target.count)
+    if lost := sorted(set(table) - used):
+        raise PresetError(f"The weight table names layers that the model does not have: {lost}.")
+    return bindings
+
+
+def check(model, bindings, tensors, ignored=()):
+    """Raises one `PresetError` that names all that is missing, unused or of the wrong shape."""
+    if len({weight.path for weight in model.weights}) != len(model.weights):
+        raise PresetError("Two weights of the model have the same path; give their layers names of their own.")
+    missing, misshaped = [], []
+    for weight in model.weights:
+        binding = bindings[weight.path]
+        expected = binding.stored_shape(tuple(weight.shape))
+        if binding.name not in tensors:
+            missing.append(binding.name)
+        elif tuple(tensors[binding.name].shape) != expected:
+            misshaped.append(f"{binding.name}: the file has {tuple(tensors[binding.name].shape)}, expected {expected}")
+    wanted = {binding.name for binding in bindings.values()}
+    unused = [n for n in tensors if n not in wanted and not any(fnmatch.fnmatch(n, p) for p in ignored)]
+    problems = [("missing from the file", missing), ("in the file but not in the model", unused)]
+    problems.append(("of another shape", misshaped))
+    if any(names for _, names in problems):
+        raise PresetError(
+            f"The weights do not fit {type(model).__name__}.\n"
+            + "\n".join(listing(title, sorted(set(names))) for title, names in problems if names)
+        )
+
+
+def listing(title, names):
+    more = f"\n    … and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return f"  {len(names)} {title}:" + "".join(f"\n    {name}" for name in names[:MOST_LISTED]) + more
+
+
+@contextlib.contextmanager
+def deferred():
+    """Models built inside get their variables when the block ends: from a file where `fill` said so, else as usual.
+
+    So nothing is allocated before everything is known to fit, and no weight is first filled with random numbers.
+    Rests on what Keras does for models built under a `StatelessScope`, and on three of its private names.
+    """
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    except BaseException:
+        global_state.set_global_attribute("uninitialized_variables", [])
+        raise
+    variables.initialize_all_variables()
+
+
+def under_deferral():
+    """Whether models are being built under `deferred`."""
+    return stateless_scope.in_stateless_scope()
+
+
+def fill(model, bindings, tensors, ignored=()):
+    """Checks that everything fits, then lets each weight of `model`, built under `deferred`, read its own values."""
+    check(model, bindings, tensors, ignored)
+    latest = {}  # a fused tensor is read once for its parts, which follow each other
+
+    def read(binding):
+        if binding.name not in latest:
+            latest.clear()
+            latest[binding.name] = tensors[binding.name].read()
+        return binding.take(latest[binding.name] if binding.count > 1 else latest.pop(binding.name))
+
+    def initializer(binding):
+        return lambda shape, dtype: np.ascontiguousarray(read(binding)).astype(numpy_dtype(dtype), copy=False)
+
+    for weight in model.weights:
+        weight._initializer = initializer(bindings[weight.path])
+
+
+def numpy_dtype(name):
+    return np.dtype(getattr(ml_dtypes, name, name))
+
+
+def collect(model, bindings):
+    """`{tensor name: array}` for saving: the reverse of `fill`."""
+    parts = {}
+    for weight in model.weights:
+        binding = bindings[weight.path]
+        array = to_array(weight)
+        parts.setdefault(binding.name, {})[binding.index] = (array, binding)
+    arrays = {}
+    for name, found in parts.items():
+        array = np.concatenate([found[i][0] for i in sorted(found)], axis=-1) if len(found) > 1 else found[0][0]
+        arrays[name] = np.ascontiguousarray(array.T if found[0][1].transposed else array)
+    return arrays
+
+
+def to_array(weight):
+    """A weight's values in its own dtype; NumPy has no bfloat16 of its own."""
+    if weight.dtype == "bfloat16":
+        return keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32")).astype(ml_dtypes.bfloat16)
+    return keras.ops.convert_to_numpy(weight)
