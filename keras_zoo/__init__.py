@@ -8,4 +8,4 @@ from keras_zoo.preprocessor import Preprocessor
 from keras_zoo.registry import Family, list_presets
 from keras_zoo.task import Task
 
-__all__ = ["Backbone", "Family", "PresetError", "Preprocessor", "Task", "__version__", "list_presets"]
+__all__ = ["Backbone", "Family", "Preprocessor", "PresetError", "Task", "__version__", "list_presets"]

@@ -25,6 +25,9 @@ class Family:
     tasks        task classes; the first one is what a folder that names none is loaded as
     tokenizer    the tokenizer class, or None
     tiny         constructor arguments of a backbone small enough for tests
+    example      `example(backbone, random, size)` -> an input batch of that many rows, for tests
+    tiny_preprocessors  {task class name: () -> a small preprocessor}, for tests
+    no_gradient  patterns of weights whose gradient is zero by their mathematics
     transformers how the transformers library stores it (`keras_zoo.formats.transformers.Checkpoint`), or None
     """
 
@@ -33,6 +36,9 @@ class Family:
     tasks: tuple
     tokenizer: type | None = None
     tiny: dict = field(default_factory=dict)
+    example: object = None
+    tiny_preprocessors: dict = field(default_factory=dict)
+    no_gradient: tuple = ()
     transformers: object = None
 
     @property
@@ -64,7 +70,9 @@ def family_with(class_name):
         if class_name in family.classes:
             return family
     known = sorted(name for family in FAMILIES.values() for name in family.classes)
-    raise PresetError(f"The preset names the class {class_name!r}, which no family here has. Known: {', '.join(known)}.")
+    raise PresetError(
+        f"The preset names the class {class_name!r}, which no family here has. Known: {', '.join(known)}."
+    )
 
 
 def presets_folder():

@@ -32,9 +32,14 @@ class Task(ZooModel):
         if not weights.under_deferral():  # optimizers have variables of their own; from_preset compiles later
             self.compile()
 
+    def get_compile_config(self):
+        """What `compile` was called with; subclasses add their own arguments."""
+        return super().get_compile_config() | {"optimizer_built": getattr(self.optimizer, "built", False)}
+
     def compile_from_config(self, config):
+        built = config.pop("optimizer_built", False)
         self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.optimizer is not None and self.built:
+        if built:  # so that a trained optimizer's state finds its place; an unused one has none
             self.optimizer.build(self.trainable_variables)
 
     def prepare(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False):
@@ -63,7 +68,9 @@ class Task(ZooModel):
         data = (x, y, sample_weight)
         if validation_split:
             if tfdata.kind(x) is not None:
-                raise ValueError("validation_split takes rows in memory; give a data set's own validation_data instead.")
+                raise ValueError(
+                    "validation_split takes rows in memory; give a data set's own validation_data instead."
+                )
             if validation_data is None:
                 data, held_out = tfdata.split_rows(data, validation_split)
                 own["validation_data"] = self.prepare(*held_out, batch_size)

@@ -6,7 +6,7 @@ SMALLEST_PROMPT, SMALLEST_CAPACITY = 16, 128
 
 
 def bucket(size, smallest=1):
-    """The next size up from `size`: a power of two or three quarters of one. torch compiles nothing and keeps `size`."""
+    """The next size from `size`: a power of two or three quarters of one; torch compiles nothing and keeps `size`."""
     if keras.backend.backend() == "torch":
         return max(size, 1)
     bound = smallest

@@ -102,9 +102,7 @@ class Loop:
         """The same state with twice the capacity."""
         self.traces += 1
         capacity = state.tokens.shape[1]
-        return state._replace(
-            tokens=ops.pad(state.tokens, ((0, 0), (0, capacity))), cache=widen(state.cache, capacity)
-        )
+        return state._replace(tokens=ops.pad(state.tokens, ((0, 0), (0, capacity))), cache=widen(state.cache, capacity))
 
 
 def widen(arrays, room):

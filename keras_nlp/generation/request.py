@@ -59,6 +59,13 @@ class Request:
             state = loop.decode(state, integer(until))
             chunk = CHUNK
 
+    def finish(self, loop):
+        """Runs to the end; the last state, or None where there was nothing to write."""
+        state = None
+        for last in self.run(loop):
+            state = last
+        return state
+
     def written(self, state):
         """What has been written behind each prompt so far: int lists, each up to its first stop token."""
         if state is None:

@@ -3,15 +3,15 @@
 import random
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_nlp import samplers
-from keras_nlp.generation import KeyValueCache, Loop, Request
+from keras_nlp.generation import Loop, Request
+from keras_nlp.generation.prompts import concatenate, rows_of_tokens
 from keras_nlp.generation.stream import TextStream
 from keras_nlp.layers.packing import pack
 from keras_nlp.tasks.causal_lm_preprocessor import CausalLMPreprocessor
-from keras_nlp.tokenizers.text import as_id_rows
+from keras_nlp.tokenizers.text import has_text
 from keras_zoo import Task, tfdata
 
 
@@ -107,17 +107,14 @@ class CausalLM(Task):
         Returns a string for a string, a list of strings for several; a token dictionary of NumPy arrays, padded on
         the right, for a token dictionary. A prompt longer than the context, or than `max_length`, is a `ValueError`.
         """
-        options = dict(stop_token_ids=stop_token_ids, max_new_tokens=max_new_tokens, seed=seed, sampler=sampler)
+        options = {"max_new_tokens": max_new_tokens, "seed": seed, "sampler": sampler}
         if tfdata.kind(inputs) is not None:
             batches = (keras.tree.map_structure(tfdata.to_numpy, batch) for batch in inputs)
-            outputs = [self.generate(batch, max_length, strip_prompt=strip_prompt, **options) for batch in batches]
+            outputs = [self.generate(batch, max_length, stop_token_ids, strip_prompt, **options) for batch in batches]
             return concatenate(outputs)
         rows, single, is_text, default_length = self.prompts(inputs)
-        request, loop = self.request(rows, max_length or default_length, **options)
-        state = None
-        for state in request.run(loop):
-            pass
-        written = request.written(state)
+        request, loop = self.request(rows, max_length or default_length, stop_token_ids, **options)
+        written = request.written(request.finish(loop))
         texts = written if strip_prompt else [row + more for row, more in zip(rows, written, strict=True)]
         if is_text:
             texts = self.preprocessor.tokenizer.detokenize(texts, skip_special_tokens=True)
@@ -188,9 +185,7 @@ class CausalLM(Task):
 
     # Scoring.
 
-    def score(
-        self, token_ids, padding_mask=None, scoring_mode="logits", layer_intercept_fn=None, target_ids=None
-    ):
+    def score(self, token_ids, padding_mask=None, scoring_mode="logits", layer_intercept_fn=None, target_ids=None):
         """Logits or losses of given text.
 
         Args:
@@ -223,39 +218,3 @@ class CausalLM(Task):
             real = ops.concatenate([real[:, 1:] * real[:, :-1], ops.zeros_like(real[:, :1])], axis=1)
         logits = ops.cast(logits, "float32")
         return real * keras.losses.sparse_categorical_crossentropy(target_ids, logits, from_logits=True)
-
-
-def rows_of_tokens(inputs):
-    """`(rows, single, width)` of `{"token_ids", "padding_mask"}`; the mask may be left out where all is real."""
-    if "token_ids" not in inputs:
-        raise ValueError(f"A token dictionary has 'token_ids' and 'padding_mask'; got {sorted(inputs)}.")
-    token_ids = np.asarray(tfdata.to_numpy(inputs["token_ids"]))
-    mask = inputs.get("padding_mask")
-    mask = np.ones_like(token_ids) if mask is None else np.asarray(tfdata.to_numpy(mask))
-    if token_ids.ndim not in (1, 2) or mask.shape != token_ids.shape or token_ids.dtype.kind not in "iu":
-        raise ValueError(
-            "token_ids must be integers (B, T) or (T,), with a padding_mask of the same shape; got "
-            f"{token_ids.dtype} {token_ids.shape} and {mask.shape}."
-        )
-    single = token_ids.ndim == 1
-    token_ids, mask = np.atleast_2d(token_ids), np.atleast_2d(mask).astype(bool)
-    rows, _ = as_id_rows([ids[keep] for ids, keep in zip(token_ids, mask, strict=True)])
-    return rows, single, token_ids.shape[1]
-
-
-def has_text(x):
-    x = tfdata.to_numpy(x)
-    while isinstance(x, list | tuple) and x:
-        x = x[0]
-    return isinstance(x, str | bytes) or getattr(getattr(x, "dtype", None), "kind", "") in "USO"
-
-
-def concatenate(outputs):
-    """The outputs of several batches as one."""
-    if not outputs:
-        raise ValueError("There is no prompt: the data set is empty.")
-    if isinstance(outputs[0], dict):
-        width = max(o["token_ids"].shape[1] for o in outputs)
-        widened = [{k: np.pad(x, ((0, 0), (0, width - x.shape[1]))) for k, x in o.items()} for o in outputs]
-        return {k: np.concatenate([o[k] for o in widened]) for k in widened[0]}
-    return [text for batch in outputs for text in ([batch] if isinstance(batch, str) else batch)]

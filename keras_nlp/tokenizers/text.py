@@ -13,7 +13,9 @@ def as_strings(inputs):
     inputs = to_numpy(inputs)
     if isinstance(inputs, np.ndarray):
         if inputs.ndim > 1:
-            raise ValueError(f"Text must be one string or a 1-D batch of strings; got an array of shape {inputs.shape}.")
+            raise ValueError(
+                f"Text must be one string or a 1-D batch of strings; got an array of shape {inputs.shape}."
+            )
         inputs = inputs.tolist()
     if isinstance(inputs, str | bytes):
         return [as_string(inputs, "")], True
@@ -54,3 +56,11 @@ def as_id_rows(inputs):
     if all(isinstance(x, int | np.integer) or getattr(x, "ndim", None) == 0 for x in rows):
         return [[int(x) for x in rows]], True
     return [[int(x) for x in row] for row in rows], False
+
+
+def has_text(x):
+    """Whether `x` is text or holds text, however deep."""
+    x = to_numpy(x)
+    while isinstance(x, list | tuple) and x:
+        x = x[0]
+    return isinstance(x, str | bytes) or getattr(getattr(x, "dtype", None), "kind", "") in tuple("USO")

@@ -15,7 +15,7 @@ class Tokenizer(Configured):
     `token_to_id`, `id_to_token`, and `save_assets(folder)` / `load_assets(folder)` for its vocabulary files.
 
     Attributes: `special_tokens`, `{name: token}`, where a name such as `"end_token"` also gives `end_token` and
-    `end_token_id`; `sequence_length`, to which rows are cut or padded with `pad_token_id`, or None for rows as they are.
+    `end_token_id`; `sequence_length`, to which rows are cut or padded with `pad_token_id`, None for rows as they are.
     """
 
     _config_root = True

@@ -81,7 +81,7 @@ def write(folder, backbone=None, task=None, preprocessor=None, tokenizer=None, m
     """Writes what is given into `folder` (a `keras_zoo.saving.staged` copy); `max_shard_size` in GB."""
     if task is not None:
         backbone, preprocessor = task.backbone, task.preprocessor
-        own = set(argument_names(type(task))) - {"backbone", "preprocessor"}
+        own = {"name", *argument_names(type(task))} - {"backbone", "preprocessor"}
         every = set(task.get_config())
         write_json(folder / "task.json", described(task, without=every - own))
     if backbone is not None:

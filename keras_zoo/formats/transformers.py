@@ -101,7 +101,9 @@ def open_torch(path):
     except ImportError:
         raise PresetError(f"{path} is a torch file: install torch to read it, or convert it to safetensors.") from None
     try:
-        return {k: TorchTensor(t) for k, t in torch.load(path, map_location="cpu", weights_only=True, mmap=True).items()}
+        return {
+            k: TorchTensor(t) for k, t in torch.load(path, map_location="cpu", weights_only=True, mmap=True).items()
+        }
     except Exception as error:  # torch raises what its unpickler, its archive reader or the file system raise
         raise PresetError(f"{path} cannot be read as a torch state dict: {error}") from None
 

@@ -3,6 +3,7 @@
 from keras_nlp.models.gpt2.backbone import GPT2Backbone
 from keras_nlp.models.gpt2.checkpoint import TRANSFORMERS
 from keras_nlp.models.gpt2.tasks import GPT2CausalLM, GPT2CausalLMPreprocessor, GPT2Tokenizer
+from keras_nlp.testing import tiny_byte_pair, token_batch
 from keras_zoo.registry import Family, register
 
 __all__ = ["GPT2Backbone", "GPT2CausalLM", "GPT2CausalLMPreprocessor", "GPT2Tokenizer"]
@@ -21,6 +22,11 @@ FAMILY = register(
             "intermediate_dim": 32,
             "max_sequence_length": 48,
         },
+        example=token_batch,
+        tiny_preprocessors={
+            "GPT2CausalLM": lambda: GPT2CausalLMPreprocessor(tiny_byte_pair(GPT2Tokenizer), sequence_length=12)
+        },
+        no_gradient=("*/key/bias",),  # the softmax does not see what is added to all keys alike
         transformers=TRANSFORMERS,
     )
 )

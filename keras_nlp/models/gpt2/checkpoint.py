@@ -31,8 +31,10 @@ def read_config(config):
     if wrong:
         raise PresetError(f"This GPT-2 checkpoint has settings that GPT2Backbone does not express: {', '.join(wrong)}.")
     defaults = {"n_positions": 1024, "layer_norm_epsilon": 1e-5, "resid_pdrop": 0.1}
-    ours = {name: config[theirs] if theirs not in defaults else config.get(theirs, defaults[theirs])
-            for name, theirs in CONFIG.items()}
+    ours = {
+        name: config[theirs] if theirs not in defaults else config.get(theirs, defaults[theirs])
+        for name, theirs in CONFIG.items()
+    }
     return ours | {"intermediate_dim": config.get("n_inner") or 4 * config["n_embd"]}
 
 

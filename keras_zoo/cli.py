@@ -1,0 +1,146 @@
+"""`keras-zoo`: presets on the command line."""
+
+import argparse
+import os
+import sys
+import time
+
+DEMO_PRESET = "gpt2_tiny_en_prose"
+
+
+def main(argv=None):
+    arguments = parser().parse_args(argv)
+    if getattr(arguments, "backend", None):
+        os.environ["KERAS_BACKEND"] = arguments.backend
+    try:
+        return arguments.run(arguments) or 0
+    except ValueError as error:
+        print(f"keras-zoo: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of a pipe has gone
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser():
+    top = argparse.ArgumentParser(prog="keras-zoo", description="Pretrained models for Keras 3.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("list", help="list the presets")
+    command.add_argument("--family", help="only one family, such as gpt2")
+    command.set_defaults(run=run_list)
+
+    command = commands.add_parser("show", help="show what is known of a preset")
+    command.add_argument("preset")
+    command.set_defaults(run=run_show)
+
+    command = commands.add_parser(
+        "generate",
+        help="continue a prompt, streaming",
+        epilog="example: keras-zoo generate gpt2_tiny_en_prose 'Once upon a time' --sampler greedy",
+    )
+    command.add_argument("preset")
+    command.add_argument("prompt")
+    add_generation_options(command)
+    command.set_defaults(run=run_generate)
+
+    command = commands.add_parser("demo", help="show what the embedded presets can do")
+    command.add_argument("--prompt", default="Once upon a time there was a king who")
+    add_generation_options(command)
+    command.set_defaults(run=run_demo)
+    return top
+
+
+def add_generation_options(command):
+    command.add_argument("--max-new-tokens", type=int, default=120)
+    command.add_argument("--sampler", default=None, help="greedy, random or top_k (default: top_k with k=20)")
+    command.add_argument("--temperature", type=float, default=0.8)
+    command.add_argument("--seed", type=int, default=None)
+    command.add_argument("--dtype", default=None, help="a dtype policy such as bfloat16")
+    command.add_argument("--backend", choices=("jax", "tensorflow", "torch"), help="overrides KERAS_BACKEND")
+
+
+def run_list(arguments):
+    from keras_zoo import list_presets
+
+    rows = [("NAME", "PARAMETERS", "CLASS", "", "DESCRIPTION")]
+    for name, record in sorted(list_presets(arguments.family).items()):
+        where = "embedded" if record["embedded"] else ""
+        rows.append((name, f"{record['parameters']:,}", record["class_name"], where, record["description"]))
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    for row in rows:
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]))
+
+
+def run_show(arguments):
+    from keras_zoo import registry
+
+    records = registry.records()
+    if arguments.preset not in records:
+        raise registry.unknown_preset(arguments.preset)
+    for key, value in records[arguments.preset].items():
+        print(f"{key}: {value}")
+
+
+def run_generate(arguments):
+    print(arguments.prompt, end="", flush=True)
+    _, seconds, count = write(load(arguments, arguments.preset), arguments, arguments.prompt)
+    print(f"\n[{count} tokens, {count / seconds:.0f} tokens/s]", file=sys.stderr)
+
+
+def run_demo(arguments):
+    """Writes text with the embedded GPT-2, and says how to go on."""
+    import keras
+
+    begin = time.perf_counter()
+    lm = load(arguments, DEMO_PRESET)
+    backend = keras.backend.backend()
+    print(
+        f"{DEMO_PRESET}: {lm.count_params():,} parameters on {backend}, loaded in {time.perf_counter() - begin:.1f} s."
+    )
+    begin = time.perf_counter()
+    for _ in lm.stream(arguments.prompt, max_new_tokens=2, sampler=sampler(arguments), seed=0):
+        pass
+    print(f"Compiled in {time.perf_counter() - begin:.1f} s.\n\n{arguments.prompt}", end="", flush=True)
+    _, seconds, count = write(lm, arguments, arguments.prompt)
+    print(
+        f"\n\n{count} tokens in {seconds:.1f} s: {count / seconds:.0f} tokens/s.\n\n"
+        'Another prompt:   make demo PROMPT="The old woman opened the door and"\n'
+        "Another backend:  make demo BACKEND=torch      (or tensorflow)\n"
+        "In Python:        keras_nlp.models.CausalLM.from_preset"
+        f'("{DEMO_PRESET}").generate("Once upon a time")'
+    )
+
+
+def load(arguments, preset):
+    from keras_zoo import Task
+
+    task = Task.from_preset(preset, dtype=arguments.dtype)
+    if not hasattr(task, "stream"):
+        raise ValueError(f"{preset!r} is a {type(task).__name__}, which does not write text.")
+    return task
+
+
+def sampler(arguments):
+    from keras_nlp import samplers
+
+    if arguments.sampler is not None:
+        return arguments.sampler
+    return samplers.TopKSampler(k=20, temperature=arguments.temperature)
+
+
+def write(lm, arguments, prompt):
+    """Prints the continuation as it comes; returns it with the seconds and the tokens it took."""
+    pieces, begin = [], time.perf_counter()
+    options = {"max_new_tokens": arguments.max_new_tokens, "sampler": sampler(arguments), "seed": arguments.seed}
+    for piece in lm.stream(prompt, **options):
+        pieces.append(piece)
+        print(piece, end="", flush=True)
+    seconds = time.perf_counter() - begin
+    return "".join(pieces), seconds, len(lm.preprocessor.tokenizer("".join(pieces)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

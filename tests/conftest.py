@@ -1,0 +1,59 @@
+"""Fixtures that many tests share; everything is tiny, and made once a session."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import keras
+import numpy as np
+import pytest
+
+from keras_nlp.models import GPT2Backbone, GPT2CausalLM, GPT2CausalLMPreprocessor, GPT2Tokenizer
+from keras_nlp.models.gpt2 import FAMILY
+from keras_nlp.testing import tiny_byte_pair
+from keras_zoo.registry import presets_folder
+
+
+def pytest_collection_modifyitems(items):
+    """What does not depend on the backend runs in one of the three processes."""
+    if keras.backend.backend() != "jax":
+        for item in items:
+            if item.get_closest_marker("once"):
+                item.add_marker(pytest.mark.skip(reason="does not depend on the backend; runs under JAX"))
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    return tiny_byte_pair(GPT2Tokenizer)
+
+
+@pytest.fixture(scope="session")
+def gpt2_tokenizer():
+    """The original vocabulary of 50,257 tokens."""
+    return GPT2Tokenizer(**GPT2Tokenizer.load_assets(presets_folder() / "nlp" / "gpt2"))
+
+
+@pytest.fixture(scope="session")
+def preprocessor(tokenizer):
+    return GPT2CausalLMPreprocessor(tokenizer, sequence_length=24)
+
+
+@pytest.fixture(scope="session")
+def lm(preprocessor):
+    """A tiny language model with a preprocessor, scaled up so that its choices are decided."""
+    keras.utils.set_random_seed(0)
+    lm = GPT2CausalLM(GPT2Backbone(**FAMILY.tiny), preprocessor)
+    for weight in lm.weights:
+        weight.assign(weight * 8 if weight.name == "kernel" or "embedding" in weight.path else weight)
+    return lm
+
+
+@pytest.fixture(scope="session")
+def bare_lm(lm):
+    """The same network without a preprocessor."""
+    return GPT2CausalLM(lm.backbone, preprocessor=None)
