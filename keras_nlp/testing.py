@@ -5,7 +5,8 @@ import json
 import numpy as np
 import tokenizers as rust
 
-WORDS = "the king and the queen went to the sea where an old man sang of the moon and of the stars " * 3
+WORDS = """the king and the queen went to the sea where an old man sang of the moon and of the stars; there was once a
+miller who had three sons, a mill, a donkey and a cat, and when he died they shared what he had left among them"""
 
 
 def token_batch(backbone, random, size):
@@ -24,9 +25,11 @@ def tiny_byte_pair(cls, size=300):
     engine.pre_tokenizer = rust.pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = sorted(rust.pre_tokenizers.ByteLevel.alphabet())
     trainer = rust.trainers.BpeTrainer(vocab_size=size - 1, initial_alphabet=alphabet, show_progress=False)
-    engine.train_from_iterator([WORDS], trainer)
+    engine.train_from_iterator([WORDS] * 3, trainer)
     vocabulary = engine.get_vocab()
     vocabulary = {token: i for i, token in enumerate(sorted(vocabulary, key=vocabulary.get))}
+    if len(vocabulary) != size - 1:
+        raise ValueError(f"There are words for {len(vocabulary)} tokens only; got size={size}.")
     merges = [f"{a} {b}" for a, b in merges_of(engine)]
     return cls(vocabulary | {"<|endoftext|>": len(vocabulary)}, merges)
 

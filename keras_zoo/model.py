@@ -15,9 +15,9 @@ class ZooModel(Configured, keras.Model):
 
     _config_root = True
 
-    def __init__(self, inputs, outputs, **kwargs):
+    def __init__(self, inputs, outputs, name=None, trainable=True):
         object.__setattr__(self, "_has_layers", True)
-        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        super().__init__(inputs=inputs, outputs=outputs, name=name, trainable=trainable)
 
     def __setattr__(self, name, value):
         if getattr(self, "_has_layers", False):

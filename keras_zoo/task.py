@@ -77,6 +77,7 @@ class Task(ZooModel):
         if validation_data is not None:
             parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
             own["validation_data"] = self.prepare(*parts, batch_size=batch_size)
+        own["shuffle"] = shuffle and tfdata.kind(x) == "keras"  # rows shuffle themselves, loaders decide for themselves
         return super().fit(self.prepare(*data, batch_size, shuffle), None, None, *args, **own, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, *args, sample_weight=None, **kwargs):

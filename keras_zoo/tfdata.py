@@ -124,7 +124,10 @@ def prepare(preprocess, x, y=None, sample_weight=None, batch_size=None, shuffle=
 
 
 def unpack(batch):
-    return keras.utils.unpack_x_y_sample_weight(tuple(batch) if isinstance(batch, list) else batch)
+    """`(x, y, sample_weight)` of a batch; strings in a row, as a torch loader collates them, are an x alone."""
+    if isinstance(batch, list | tuple) and any(isinstance(part, str | bytes) for part in batch):
+        return list(batch), None, None
+    return keras.utils.unpack_x_y_sample_weight(batch)
 
 
 class Rows(keras.utils.PyDataset):

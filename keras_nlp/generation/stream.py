@@ -13,12 +13,14 @@ class TextStream:
 
     def piece(self, token_ids):
         """The text of `token_ids` beyond what has been given out, as far as its characters are complete."""
-        text = self.tokenizer.detokenize(token_ids, skip_special_tokens=True) if token_ids else ""
-        return self.advance(text.rstrip("\ufffd"))
+        return self.advance(self.text(token_ids).rstrip("\ufffd"))
 
     def finish(self, token_ids):
         """All that is left, incomplete characters as replacement characters."""
-        return self.advance(self.tokenizer.detokenize(token_ids, skip_special_tokens=True) if token_ids else "")
+        return self.advance(self.text(token_ids))
+
+    def text(self, token_ids):
+        return self.tokenizer.decode([token_ids], skip_special_tokens=True)[0]
 
     def advance(self, text):
         piece, self.shown = text[len(self.shown) :], max(text, self.shown, key=len)

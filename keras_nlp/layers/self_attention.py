@@ -59,7 +59,9 @@ class SelfAttention(keras.layers.Layer):
             key, value = cache.update(key, value)  # (B, N, S, H)
         scores = ops.matmul(query * self.head_dim**-0.5, ops.swapaxes(key, -1, -2))  # (B, N, T, S)
         scores = ops.where(visible, ops.cast(scores, "float32"), HIDDEN)
-        weights = ops.cast(ops.softmax(scores), self.compute_dtype)
+        # Of a single key the weight is 1; Keras' softmax would warn.
+        weights = ops.softmax(scores) if scores.shape[-1] != 1 else ops.ones_like(scores)
+        weights = ops.cast(weights, self.compute_dtype)
         mixed = ops.transpose(ops.matmul(self.dropout_layer(weights), value), (0, 2, 1, 3))  # (B, T, N, H)
         return self.output_dense(ops.reshape(mixed, ops.shape(x)))
 

@@ -112,12 +112,12 @@ class CausalLM(Task):
             batches = (keras.tree.map_structure(tfdata.to_numpy, batch) for batch in inputs)
             outputs = [self.generate(batch, max_length, stop_token_ids, strip_prompt, **options) for batch in batches]
             return concatenate(outputs)
-        rows, single, is_text, default_length = self.prompts(inputs)
-        request, loop = self.request(rows, max_length or default_length, stop_token_ids, **options)
+        rows, single, is_text, max_length = self.prompts(inputs, max_length)
+        request, loop = self.request(rows, max_length, stop_token_ids, **options)
         written = request.written(request.finish(loop))
         texts = written if strip_prompt else [row + more for row, more in zip(rows, written, strict=True)]
         if is_text:
-            texts = self.preprocessor.tokenizer.detokenize(texts, skip_special_tokens=True)
+            texts = self.preprocessor.tokenizer.decode(texts, skip_special_tokens=True)
             return texts[0] if single else texts
         token_ids, padding_mask = pack(texts, max(request.lengths))
         outputs = {"token_ids": token_ids, "padding_mask": padding_mask}
@@ -125,10 +125,10 @@ class CausalLM(Task):
 
     def stream(self, prompt, max_length=None, stop_token_ids="auto", *, max_new_tokens=None, seed=None, sampler=None):
         """Continues one prompt, a string, and yields the text piece by piece, each of complete characters."""
-        rows, single, is_text, default_length = self.prompts(prompt)
+        rows, single, is_text, max_length = self.prompts(prompt, max_length)
         if not (single and is_text):
             raise ValueError("stream takes one prompt, a string.")
-        request, loop = self.request(rows, max_length or default_length, stop_token_ids, max_new_tokens, seed, sampler)
+        request, loop = self.request(rows, max_length, stop_token_ids, max_new_tokens, seed, sampler)
         text, row = TextStream(self.preprocessor.tokenizer), []
         for state in request.run(loop, streaming=True):
             (row,) = request.written(state)
@@ -137,13 +137,13 @@ class CausalLM(Task):
         if piece := text.finish(row):
             yield piece
 
-    def prompts(self, inputs):
-        """`(rows, single, is_text, default_length)` of anything that `generate` takes."""
+    def prompts(self, inputs, max_length=None):
+        """`(rows, single, is_text, max_length)` of anything that `generate` takes, the length by default its own."""
         context = self.backbone.max_sequence_length
         if isinstance(inputs, dict):
             rows, single, width = rows_of_tokens(inputs)
             padded = any(len(row) < width for row in rows)
-            rows, is_text, default_length = rows, False, min(width, context) if padded else context
+            is_text, default_length = False, min(width, context) if padded else context
         elif self.preprocessor is None:
             raise ValueError(
                 "Without a preprocessor generate takes {'token_ids': …, 'padding_mask': …}; "
@@ -157,7 +157,7 @@ class CausalLM(Task):
         empty = [i for i, row in enumerate(rows) if not row]
         if empty:
             raise ValueError(f"The prompts at {empty[:10]} have no token to continue from.")
-        return rows, single, is_text, default_length
+        return rows, single, is_text, default_length if max_length is None else max_length
 
     def request(self, rows, max_length, stop_token_ids="auto", max_new_tokens=None, seed=None, sampler=None):
         """The checked `Request` for rows of prompt tokens, and the loop that will run it."""

@@ -29,8 +29,8 @@ class NativeLayout(Layout):
 
     def __init__(self, folder, config):
         self.folder = folder
-        self.family = registry.family_with(config["class_name"])
         self.backbone_config = section(config, folder / "config.json")
+        self.family = registry.family_with(config["class_name"])
         if (folder / "task.json").is_file():
             task = read_json(folder / "task.json")
             self.task_class = self.family.classes.get(task.get("class_name"))

@@ -1,0 +1,332 @@
+"""generate(): one loop, whatever the batch, the lengths and the buckets."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_nlp.generation.buckets import bucket, capacity_for
+from keras_nlp.models import GPT2Backbone, GPT2CausalLM, GPT2CausalLMPreprocessor
+from keras_nlp.models.gpt2 import FAMILY
+from keras_nlp.samplers import GreedySampler, RandomSampler, Sampler, TopKSampler
+
+PROMPTS = ["the king", "the queen went to the sea", "an", "of the moon and of the stars where"]
+
+
+def tokens(*rows):
+    width = max(map(len, rows))
+    token_ids = np.array([row + [0] * (width - len(row)) for row in rows], "int32")
+    return {"token_ids": token_ids, "padding_mask": np.arange(width) < np.array([[len(r)] for r in rows])}
+
+
+@pytest.fixture(scope="module")
+def long_lm():
+    """A context beyond the smallest cache, so that the cache must grow."""
+    keras.utils.set_random_seed(1)
+    return GPT2CausalLM(GPT2Backbone(**FAMILY.tiny | {"max_sequence_length": 400}))
+
+
+def uncached_greedy(lm, row, new):
+    """The plain way: the whole text through the network for each token."""
+    for _ in range(new):
+        padded = tokens(row, [0] * 24)  # one shape for all, so that JAX compiles its operations once
+        logits = keras.ops.convert_to_numpy(lm(padded))[0, len(row) - 1]
+        row = [*row, int(logits.argmax())]
+    return row
+
+
+def test_cached_equals_uncached(bare_lm, random):
+    rows = [random.integers(0, 300, n).tolist() for n in (5, 12, 1)]
+    expected = [uncached_greedy(bare_lm, row, 10) for row in rows]
+    outputs = bare_lm.generate(tokens(*rows), max_new_tokens=10, sampler="greedy")
+    for ids, mask, row in zip(outputs["token_ids"], outputs["padding_mask"], expected, strict=True):
+        assert ids[mask].tolist() == row
+
+
+def test_batched_equals_single(lm):
+    together = lm.generate(PROMPTS, max_new_tokens=12, sampler="greedy")
+    assert together == [lm.generate(prompt, max_new_tokens=12, sampler="greedy") for prompt in PROMPTS]
+
+
+def test_padding_side_does_not_matter(bare_lm):
+    right = {"token_ids": np.array([[5, 6, 0, 0], [1, 2, 3, 4]]), "padding_mask": np.array([[1, 1, 0, 0], [1] * 4])}
+    left = {"token_ids": np.array([[0, 0, 5, 6], [1, 2, 3, 4]]), "padding_mask": np.array([[0, 0, 1, 1], [1] * 4])}
+    a, b = (bare_lm.generate(x, max_new_tokens=6, sampler="greedy") for x in (right, left))
+    np.testing.assert_array_equal(a["token_ids"], b["token_ids"])
+
+
+def test_the_cache_grows(long_lm, random):
+    """Over 128 and 256 places the same tokens as with a prompt that begins in the larger cache."""
+    row = random.integers(0, 300, 20).tolist()
+    whole = long_lm.generate(tokens(row), max_length=300, sampler="greedy")["token_ids"][0]
+    for start in (100, 150, 260):
+        again = long_lm.generate(tokens(whole[:start].tolist()), max_length=300, sampler="greedy")
+        np.testing.assert_array_equal(again["token_ids"][0], whole)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="torch compiles nothing")
+def test_no_compilation_inside_a_bucket(long_lm, random):
+    """Another max_length, prompt length, batch or stop token inside a bucket runs the compiled programs there are."""
+
+    def run(length, rows, max_length, stops):
+        prompts = [random.integers(0, 300, length).tolist() for _ in range(rows)]
+        long_lm.generate(tokens(*prompts), max_length, stop_token_ids=stops, sampler="greedy")
+
+    run(17, 3, 60, [1])
+    loop = long_lm.loop(GreedySampler())
+    before = loop.traces
+    for length, rows, max_length, stops in ((18, 3, 61, None), (24, 4, 120, [5, 6]), (20, 3, 120, [])):
+        run(length, rows, max_length, stops)
+    assert loop.traces == before
+    run(40, 3, 60, None)
+    assert loop.traces > before
+
+
+def test_buckets():
+    sizes = [bucket(n, 16) for n in (1, 16, 17, 24, 25, 33, 48, 49, 100, 129, 900)]
+    if keras.backend.backend() == "torch":
+        assert sizes == [1, 16, 17, 24, 25, 33, 48, 49, 100, 129, 900]
+    else:
+        assert sizes == [16, 16, 24, 24, 32, 48, 48, 64, 128, 192, 1024]
+        assert [bucket(n) for n in (1, 2, 3, 4, 5, 6, 7, 9)] == [1, 2, 4, 4, 6, 6, 8, 12]
+    assert [capacity_for(n) for n in (16, 127, 128, 1000, 1024)] == [128, 128, 256, 1024, 2048]
+
+
+def test_lengths(bare_lm):
+    prompts = tokens([1, 2, 3], [4])
+    outputs = bare_lm.generate(prompts, max_length=8, stop_token_ids=None)
+    assert outputs["padding_mask"].sum(1).tolist() == [8, 8] and outputs["token_ids"].shape == (2, 8)
+    outputs = bare_lm.generate(prompts, max_new_tokens=4, stop_token_ids=None)
+    assert outputs["padding_mask"].sum(1).tolist() == [7, 5] and outputs["token_ids"].shape == (2, 7)
+    # Without either: a padded dictionary's width, as KerasHub; else the context.
+    padded = {"token_ids": np.array([[1, 2, 0, 0, 0]]), "padding_mask": np.array([[1, 1, 0, 0, 0]])}
+    assert bare_lm.generate(padded, stop_token_ids=None)["padding_mask"].sum() == 5
+    assert bare_lm.generate(tokens([1, 2]), stop_token_ids=None)["padding_mask"].sum() == 48
+    # A prompt that is as long as max_length already is given back.
+    assert bare_lm.generate(prompts, max_length=3, stop_token_ids=None)["padding_mask"].sum(1).tolist() == [3, 3]
+    assert bare_lm.generate(tokens([1, 2]), max_length=2)["token_ids"].tolist() == [[1, 2]]
+    # The context bounds everything.
+    assert bare_lm.generate(tokens([1] * 45), max_new_tokens=50, stop_token_ids=None)["token_ids"].shape == (1, 48)
+
+
+def test_stop_tokens(bare_lm):
+    free = bare_lm.generate(tokens([1, 2, 3]), max_new_tokens=20, sampler="greedy")["token_ids"][0].tolist()
+    stop = free[9]
+    place = free.index(stop, 3)
+    outputs = bare_lm.generate(tokens([1, 2, 3], [7, 8]), max_new_tokens=20, sampler="greedy", stop_token_ids=[stop])
+    first = outputs["token_ids"][0][outputs["padding_mask"][0]].tolist()
+    assert first == free[: place + 1] and (outputs["token_ids"][0][place + 1 :] == 0).all()
+    # A stop token in the prompt does not stop anything.
+    outputs = bare_lm.generate(tokens([stop, 2]), max_new_tokens=1, sampler="greedy", stop_token_ids=[stop])
+    assert outputs["padding_mask"].sum() == 3
+
+
+def test_end_token_stops_by_itself(lm):
+    """`"auto"` is the tokenizer's end token, and it is not part of the text."""
+
+    class Ending(Sampler):
+        def get_next_token(self, probabilities):
+            return keras.ops.full((probabilities.shape[0],), 299)
+
+    assert lm.preprocessor.tokenizer.end_token_id == 299
+    assert lm.generate("the sea", max_new_tokens=9, sampler=Ending()) == "the sea"
+    assert lm.generate(["the sea"], max_new_tokens=9, sampler=Ending(), strip_prompt=True) == [""]
+
+
+def test_strings_in_strings_out(lm):
+    one = lm.generate("the king", max_new_tokens=5, sampler="greedy")
+    assert isinstance(one, str) and one.startswith("the king") and len(one) > len("the king")
+    assert lm.generate(["the king"], max_new_tokens=5, sampler="greedy") == [one]
+    assert lm.generate(np.array(["the king"]), max_new_tokens=5, sampler="greedy") == [one]
+    assert lm.generate("the king", max_new_tokens=5, sampler="greedy", strip_prompt=True) == one[len("the king") :]
+    assert lm.generate("the king", 24, None) != "the king"  # positional, as KerasHub
+    assert lm.generate("", max_new_tokens=3, sampler="greedy") != ""  # the start token is prompt enough
+
+
+def test_token_dictionaries(lm, bare_lm):
+    prompt = lm.preprocessor.generate_preprocess(["the king", "an"], sequence_length=16)
+    assert prompt["token_ids"].shape == (2, 16)
+    outputs = lm.generate(prompt, sampler="greedy")
+    assert outputs["token_ids"].dtype == np.int32 and outputs["padding_mask"].dtype == bool
+    assert outputs["token_ids"].shape == (2, 16)
+    assert lm.preprocessor.generate_postprocess(outputs) == lm.generate(["the king", "an"], 16, sampler="greedy")
+    single = bare_lm.generate({"token_ids": [1, 2, 3]}, max_new_tokens=2, sampler="greedy")
+    assert single["token_ids"].shape == (5,)
+
+
+def test_from_a_dataset(lm, bare_lm):
+    tf = pytest.importorskip("tensorflow")
+    expected = lm.generate(PROMPTS, max_new_tokens=4, sampler="greedy")
+    dataset = tf.data.Dataset.from_tensor_slices(PROMPTS).batch(3)
+    assert lm.generate(dataset, max_new_tokens=4, sampler="greedy") == expected
+    outputs = bare_lm.generate(
+        tf.data.Dataset.from_tensor_slices(tokens([1, 2], [3, 4, 5], [6])).batch(2), max_new_tokens=2, sampler="greedy"
+    )
+    assert outputs["token_ids"].shape == (3, 5)
+
+
+def test_seeds(lm):
+    def text(**options):
+        return lm.generate(PROMPTS[:2], max_new_tokens=16, stop_token_ids=None, **options)
+
+    for sampler in (RandomSampler(temperature=2.0), TopKSampler(k=50, temperature=2.0)):
+        assert text(sampler=sampler, seed=3) == text(sampler=sampler, seed=3)
+        assert text(sampler=sampler, seed=3) != text(sampler=sampler, seed=4)
+        assert text(sampler=sampler) != text(sampler=sampler)
+    keras.utils.set_random_seed(5)
+    first = text(sampler="random")
+    keras.utils.set_random_seed(5)
+    assert text(sampler="random") == first
+    assert text(sampler=RandomSampler(seed=9)) == text(sampler=RandomSampler(seed=9))
+    rows = lm.generate(
+        ["the"] * 3, max_new_tokens=16, stop_token_ids=None, sampler=RandomSampler(temperature=3.0), seed=1
+    )
+    assert len(set(rows)) == 3  # the rows of a batch draw by themselves
+
+
+def test_top_one_is_greedy(lm):
+    greedy = lm.generate(PROMPTS, max_new_tokens=8, sampler="greedy")
+    assert lm.generate(PROMPTS, max_new_tokens=8, sampler=TopKSampler(k=1)) == greedy
+    assert lm.generate(PROMPTS, max_new_tokens=8, sampler=RandomSampler(temperature=1e-4)) == greedy
+
+
+@pytest.mark.parametrize("sampler", [RandomSampler(), TopKSampler(k=3), RandomSampler(temperature=0.5)])
+def test_frequencies_follow_the_distribution(bare_lm, sampler):
+    """Chi-square of the first token over many rows, at the 1 in 10,000 level."""
+    logits = keras.ops.convert_to_numpy(bare_lm(tokens([3, 4, 5])))[0, -1] / sampler.temperature
+    probabilities = np.exp(logits - logits.max())
+    if isinstance(sampler, TopKSampler):
+        probabilities[np.argsort(probabilities)[:-3]] = 0
+    probabilities /= probabilities.sum()
+    count = 512
+    outputs = bare_lm.generate(tokens(*[[3, 4, 5]] * count), max_new_tokens=1, sampler=sampler, seed=7)
+    observed = np.bincount(outputs["token_ids"][:, 3], minlength=300)
+    assert observed[probabilities == 0].sum() == 0
+    likely = probabilities * count >= 5
+    expected = np.append(probabilities[likely], probabilities[~likely].sum()) * count
+    observed = np.append(observed[likely], observed[~likely].sum())
+    kept = expected > 0
+    statistic = ((observed - expected)[kept] ** 2 / expected[kept]).sum()
+    freedom = max(kept.sum() - 1, 1)
+    assert statistic < freedom + 4 * (2 * freedom) ** 0.5 + 12  # above the 99.99 % quantile of chi-square
+
+
+def test_sampler_of_ones_own(lm):
+    class SecondBest(Sampler):
+        def get_next_token(self, probabilities):
+            return keras.ops.top_k(probabilities, 2)[1][:, 1]
+
+    class Drawing(Sampler):
+        def get_next_token(self, probabilities):
+            return keras.random.categorical(keras.ops.log(probabilities), 1, seed=self.seed_generator)[:, 0]
+
+    assert lm.generate(PROMPTS, max_new_tokens=5, sampler=SecondBest()) != lm.generate(PROMPTS, max_new_tokens=5, sampler="greedy")  # fmt: skip
+    options = {"max_new_tokens": 12, "seed": 2, "stop_token_ids": None}
+    assert lm.generate(PROMPTS, sampler=Drawing(), **options) == lm.generate(PROMPTS, sampler="random", **options)
+
+
+def test_compiled_sampler(preprocessor, lm):
+    model = GPT2CausalLM(lm.backbone, preprocessor)
+    assert isinstance(model.sampler, TopKSampler)
+    model.compile(sampler="greedy")
+    assert model.generate("the", max_new_tokens=6) == lm.generate("the", max_new_tokens=6, sampler="greedy")
+
+
+def test_overriding_one_step(lm):
+    class Forbidding(GPT2CausalLM):
+        """Never writes the token it would like best."""
+
+        def next_logits(self, token_ids, cache):
+            logits = super().next_logits(token_ids, cache)
+            best = keras.ops.max(logits, axis=-1, keepdims=True)
+            return keras.ops.where(logits == best, -1e9, logits)
+
+    model = Forbidding(lm.backbone, lm.preprocessor)
+    assert model.generate("the", max_new_tokens=4, sampler="greedy") != lm.generate("the", max_new_tokens=4, sampler="greedy")  # fmt: skip
+
+
+def test_weights_are_read_anew(preprocessor):
+    """Training between two calls shows in the second, without a new loop."""
+    model = GPT2CausalLM(GPT2Backbone(**FAMILY.tiny), preprocessor)
+    before = model.generate("the king", max_new_tokens=8, sampler="greedy")
+    loop = model.loop(GreedySampler())
+    traces = loop.traces
+    for weight in model.weights:
+        weight.assign(weight + np.random.default_rng(0).normal(0, 0.5, weight.shape))
+    assert model.generate("the king", max_new_tokens=8, sampler="greedy") != before
+    assert model.loop(GreedySampler()) is loop and loop.traces >= traces
+    if keras.backend.backend() != "torch":
+        assert loop.traces == traces
+
+
+def test_stream(lm):
+    for prompt in ("the king", ""):
+        pieces = list(lm.stream(prompt, max_new_tokens=20, sampler="greedy"))
+        assert len(pieces) > 1 and all(pieces)
+        assert "".join(pieces) == lm.generate(prompt, max_new_tokens=20, sampler="greedy", strip_prompt=True)
+    drawn = "".join(lm.stream("the", max_new_tokens=15, sampler="random", seed=4))
+    assert drawn == lm.generate("the", max_new_tokens=15, sampler="random", seed=4, strip_prompt=True)
+
+
+def test_stream_keeps_characters_whole(lm):
+    """Each byte of 🙂 is a token of its own here; no piece holds a part of it."""
+    smile = lm.preprocessor.tokenizer("🙂")
+    assert len(smile) == 4
+
+    class Smiling(Sampler):
+        def get_next_token(self, probabilities):
+            # The successor of the last byte is found by counting draws, which the seed generator does.
+            step = keras.ops.cast(self.seed_generator.next()[1], "int32") % 4
+            return keras.ops.take(keras.ops.convert_to_tensor(smile, "int32"), step)[None]
+
+    pieces = list(lm.stream("a", max_new_tokens=12, sampler=Smiling(), seed=0))
+    assert "".join(pieces) == "🙂🙂🙂" and set("".join(pieces)) == {"🙂"}
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "mixed_bfloat16", "mixed_float16"])
+def test_low_precision(lm, tmp_path, dtype):
+    lm.save_to_preset(tmp_path / "lm")
+    model = GPT2CausalLM.from_preset(tmp_path / "lm", dtype=dtype)
+    assert len(model.generate(["the king", "of"], max_new_tokens=6, sampler="greedy")) == 2
+    assert keras.backend.standardize_dtype(model.empty_cache(1, 2)[0][0].dtype) == dtype.removeprefix("mixed_")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options", "message"),
+    [
+        ([], {}, "the list is empty"),
+        (None, {}, "Expected a string"),
+        (["fine", None], {}, "at position 1"),
+        (b"\xff", {}, "not UTF-8"),
+        ("the king", {"max_length": 2}, "more than the max_length of 2"),
+        ("the king", {"max_length": 0}, "max_length must be at least 1"),
+        ("the king", {"max_new_tokens": -1}, "max_new_tokens must be at least 1"),
+        ("the king and " * 30, {"max_length": 400}, "more than the context of 48"),
+        ("the", {"sampler": "beem"}, "Unknown sampler 'beem'"),
+        ({"token_ids": [[1, 300]]}, {}, r"must lie in \[0, 300\)"),
+        ({"token_ids": [[1.5]]}, {}, "must be integers"),
+        ({"token_ids": [[1, 2]], "padding_mask": [[1]]}, {}, "same shape"),
+        ({"token_ids": [[1], [2]], "padding_mask": [[1], [0]]}, {}, r"prompts at \[1\] have no token"),
+        ({"ids": [[1]]}, {}, "'token_ids' and 'padding_mask'"),
+    ],
+)
+def test_bad_input(lm, inputs, options, message):
+    with pytest.raises(ValueError, match=message):
+        lm.generate(inputs, **options)
+
+
+def test_strings_without_a_preprocessor(bare_lm):
+    with pytest.raises(ValueError, match="Without a preprocessor"):
+        bare_lm.generate("the king")
+
+
+@pytest.mark.parametrize("make", [lambda: TopKSampler(k=0), lambda: RandomSampler(temperature=0)])
+def test_bad_samplers(make):
+    with pytest.raises(ValueError, match="must be"):
+        make()
+
+
+def test_a_prompt_as_long_as_the_context_is_an_error_only_above_it(preprocessor, lm):
+    wide = GPT2CausalLM(lm.backbone, GPT2CausalLMPreprocessor(preprocessor.tokenizer, 48, add_start_token=False))
+    assert wide.generate({"token_ids": [list(range(48))]}, max_length=48)["token_ids"].shape == (1, 48)
+    with pytest.raises(ValueError, match="has 49 tokens, more than the context of 48"):
+        wide.generate({"token_ids": [list(range(49))]}, max_length=60)
