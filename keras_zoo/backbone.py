@@ -29,5 +29,5 @@ class Backbone(ZooModel):
         return presets.load_backbone(cls, preset, load_weights, dtype, overrides)
 
     def save_to_preset(self, folder, format="keras_zoo", **options):
-        """Writes configuration and weights into `folder`, all or nothing; `format` may name a foreign layout."""
+        """Writes configuration and weights into `folder`, all or nothing; see `Task.save_to_preset`."""
         presets.save(folder, backbone=self, format=format, **options)

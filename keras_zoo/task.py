@@ -103,5 +103,9 @@ class Task(ZooModel):
         return presets.load_task(cls, preset, load_weights, dtype, overrides)
 
     def save_to_preset(self, folder, format="keras_zoo", **options):
-        """Writes model and preprocessor into `folder`, all or nothing; `format` may name a foreign layout."""
+        """Writes model and preprocessor into `folder`, all or nothing.
+
+        `format` is `"keras_zoo"` or `"transformers"`. Options: `max_shard_size` in GB; for our own layout
+        `weights_dtype`, such as `"float16"`, to store rounded weights that load as the model's own dtype.
+        """
         presets.save(folder, task=self, format=format, **options)

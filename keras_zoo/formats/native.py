@@ -77,8 +77,21 @@ def described(thing, without=()):
     return {"class_name": name, "registered_name": f"keras_zoo>{name}", "config": config}
 
 
-def write(folder, backbone=None, task=None, preprocessor=None, tokenizer=None, max_shard_size=5.0, card=None):
-    """Writes what is given into `folder` (a `keras_zoo.saving.staged` copy); `max_shard_size` in GB."""
+def write(
+    folder,
+    backbone=None,
+    task=None,
+    preprocessor=None,
+    tokenizer=None,
+    max_shard_size=5.0,
+    weights_dtype=None,
+    record=None,
+):
+    """Writes what is given into `folder`, a `keras_zoo.saving.staged` copy.
+
+    `max_shard_size` is in GB; `weights_dtype`, such as `"float16"`, rounds what is stored without changing what the
+    model loads as; `record` is what `keras_zoo.list_presets()` will say of an embedded preset.
+    """
     if task is not None:
         backbone, preprocessor = task.backbone, task.preprocessor
         own = {"name", *argument_names(type(task))} - {"backbone", "preprocessor"}
@@ -88,8 +101,10 @@ def write(folder, backbone=None, task=None, preprocessor=None, tokenizer=None, m
         model = task or backbone
         write_json(folder / "config.json", described(backbone, without=("trainable",)))
         arrays = weights.collect(model, weights.native_bindings(model))
+        if weights_dtype is not None:
+            arrays = {name: array.astype(weights.numpy_dtype(weights_dtype)) for name, array in arrays.items()}
         write_tensors(folder, arrays, max_shard_bytes=int(max_shard_size * 1e9), metadata={"format": "keras_zoo"})
-        write_json(folder / "metadata.json", metadata(model) | (card or {}))
+        write_json(folder / "metadata.json", metadata(model) | ({"preset": record} if record else {}))
     if preprocessor is not None:
         write_json(folder / "preprocessor.json", described(preprocessor, without=("tokenizer",)))
         tokenizer = getattr(preprocessor, "tokenizer", None)

@@ -108,7 +108,7 @@ def open_torch(path):
         raise PresetError(f"{path} cannot be read as a torch state dict: {error}") from None
 
 
-def write(folder, backbone=None, task=None, preprocessor=None, tokenizer=None, max_shard_size=5.0, card=None):
+def write(folder, backbone=None, task=None, preprocessor=None, tokenizer=None, max_shard_size=5.0):
     """Writes a task (or a bare backbone) so that transformers loads it."""
     if backbone is None and task is None:
         raise PresetError("format='transformers' saves a task or a backbone, not a preprocessor or tokenizer alone.")

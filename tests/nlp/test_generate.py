@@ -219,7 +219,9 @@ def test_sampler_of_ones_own(lm):
         def get_next_token(self, probabilities):
             return keras.random.categorical(keras.ops.log(probabilities), 1, seed=self.seed_generator)[:, 0]
 
-    assert lm.generate(PROMPTS, max_new_tokens=5, sampler=SecondBest()) != lm.generate(PROMPTS, max_new_tokens=5, sampler="greedy")  # fmt: skip
+    assert lm.generate(PROMPTS, max_new_tokens=5, sampler=SecondBest()) != lm.generate(
+        PROMPTS, max_new_tokens=5, sampler="greedy"
+    )
     options = {"max_new_tokens": 12, "seed": 2, "stop_token_ids": None}
     assert lm.generate(PROMPTS, sampler=Drawing(), **options) == lm.generate(PROMPTS, sampler="random", **options)
 
@@ -241,7 +243,9 @@ def test_overriding_one_step(lm):
             return keras.ops.where(logits == best, -1e9, logits)
 
     model = Forbidding(lm.backbone, lm.preprocessor)
-    assert model.generate("the", max_new_tokens=4, sampler="greedy") != lm.generate("the", max_new_tokens=4, sampler="greedy")  # fmt: skip
+    assert model.generate("the", max_new_tokens=4, sampler="greedy") != lm.generate(
+        "the", max_new_tokens=4, sampler="greedy"
+    )
 
 
 def test_weights_are_read_anew(preprocessor):

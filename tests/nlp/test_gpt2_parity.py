@@ -69,9 +69,13 @@ def test_greedy_tokens_of_unequal_prompts(pair):
     lengths, new = [11, 3, 7, 1, 5], 20
     token_ids, mask = batch(model, lengths, 11, left=True)
     theirs = model.generate(
-        torch.tensor(token_ids), attention_mask=torch.tensor(mask), max_new_tokens=new, do_sample=False,
-        pad_token_id=0, eos_token_id=None,
-    )[:, 11:].numpy()  # fmt: skip
+        torch.tensor(token_ids),
+        attention_mask=torch.tensor(mask),
+        max_new_tokens=new,
+        do_sample=False,
+        pad_token_id=0,
+        eos_token_id=None,
+    )[:, 11:].numpy()
     ours = lm.generate({"token_ids": token_ids, "padding_mask": mask}, max_new_tokens=new, sampler="greedy")
     for row, length, expected in zip(ours["token_ids"], lengths, theirs, strict=True):
         np.testing.assert_array_equal(row[length : length + new], expected)

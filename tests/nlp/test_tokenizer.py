@@ -11,10 +11,37 @@ from keras_nlp.models import GPT2Tokenizer
 from keras_zoo import PresetError, registry
 
 SPECIAL = [
-    "", " ", "  ", "\n", "\t\r\n \u00a0", "a" * 3000, "é", "e\u0301", "🙂", "👩‍👩‍👧‍👦", "🇫🇷", "日本語のテキスト", "한국어", "العربية",
-    "\x00\x01\x7f", "\ufeffBOM", "\ufffd", "don't we'll I'M", "<|endoftext|>", "a<|endoftext|>b", "<|endof", "1234567890",
-    "    indented\n\tcode()", "naïve café", "Ω≈ç√∫", "\u200b\u200d", "𝕳𝖊𝖑𝖑𝖔", "\U0010ffff", "trailing space ", "CamelCaseWord",
-]  # fmt: skip
+    "",
+    " ",
+    "  ",
+    "\n",
+    "\t\r\n \u00a0",
+    "a" * 3000,
+    "é",
+    "e\u0301",
+    "🙂",
+    "👩‍👩‍👧‍👦",
+    "🇫🇷",
+    "日本語のテキスト",
+    "한국어",
+    "العربية",
+    "\x00\x01\x7f",
+    "\ufeffBOM",
+    "\ufffd",
+    "don't we'll I'M",
+    "<|endoftext|>",
+    "a<|endoftext|>b",
+    "<|endof",
+    "1234567890",
+    "    indented\n\tcode()",
+    "naïve café",
+    "Ω≈ç√∫",
+    "\u200b\u200d",
+    "𝕳𝖊𝖑𝖑𝖔",
+    "\U0010ffff",
+    "trailing space ",
+    "CamelCaseWord",
+]
 ALPHABETS = [
     "abc ABC 019 .,;'\"-\n\t",
     "äöüßéèçñåø œ",
@@ -96,7 +123,12 @@ def test_sequence_length(gpt2_tokenizer, tmp_path):
 def test_input_forms(gpt2_tokenizer):
     one, many = [15496, 995], [[15496, 995], [17250]]
     assert gpt2_tokenizer(b"Hello world") == gpt2_tokenizer(np.array("Hello world")) == one
-    for inputs in (["Hello world", b"Hi"], ("Hello world", "Hi"), np.array(["Hello world", "Hi"]), np.array([b"Hello world", b"Hi"], object)):  # fmt: skip
+    for inputs in (
+        ["Hello world", b"Hi"],
+        ("Hello world", "Hi"),
+        np.array(["Hello world", "Hi"]),
+        np.array([b"Hello world", b"Hi"], object),
+    ):
         assert gpt2_tokenizer(inputs) == many
     assert gpt2_tokenizer([]) == []
     assert gpt2_tokenizer.detokenize(np.array(one)) == gpt2_tokenizer.detokenize(one) == "Hello world"

@@ -98,6 +98,16 @@ def test_other_dtypes_on_disk(lm, tmp_path):
     assert {str(t.dtype) for t in read_header(tmp_path / "bfloat16/model.safetensors").values()} == {"bfloat16"}
 
 
+def test_half_precision_storage(lm, tmp_path):
+    """A file of half the size that loads as float32."""
+    folder = saved(lm, tmp_path / "half", weights_dtype="float16")
+    assert {str(t.dtype) for t in read_header(folder / "model.safetensors").values()} == {"float16"}
+    again = GPT2CausalLM.from_preset(folder)
+    assert again.dtype_policy.name == "float32"
+    for a, b in zip(values(again), values(lm), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2**-10, atol=1e-6)
+
+
 def saved(model, folder, **options):
     model.save_to_preset(folder, **options)
     return folder
@@ -121,7 +131,7 @@ def test_published_presets_without_a_network(monkeypatch):
     model = CausalLM.from_preset("gpt2_base_en", load_weights=False, num_layers=1, dtype="bfloat16")
     assert model.backbone.hidden_dim == 768 and model.preprocessor.tokenizer("Hello world") == [15496, 995]
     assert model.preprocessor.add_start_token and model.preprocessor.sequence_length == 1024
-    with pytest.raises(PresetError, match="could not be had from any of its sources(.|\n)*load_weights=False"):
+    with pytest.raises(PresetError, match=r"could not be had from any of its sources(.|\n)*load_weights=False"):
         GPT2CausalLM.from_preset("gpt2_base_en")
 
 
@@ -295,7 +305,7 @@ def test_saving_is_all_or_nothing(lm, folder, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("safetensors.numpy.save_file", full_disk)
-    with pytest.raises(PresetError, match="No space left on device(.|\n)*untouched"):
+    with pytest.raises(PresetError, match=r"No space left on device(.|\n)*untouched"):
         lm.save_to_preset(folder)
     with pytest.raises(PresetError, match="No space left"):
         lm.save_to_preset(folder.parent / "new")

@@ -42,7 +42,7 @@ def fetch(folder):
 def clean(paragraph):
     """One paragraph on one line, with straight quotes and single spaces."""
     paragraph = re.sub(r"\s+", " ", paragraph.translate(STRAIGHT)).strip()
-    return re.sub(r"(^|[ (])([\"']) (?=\w)", r"\1\2", paragraph)  # the verses put a space behind an opening quote
+    return re.sub(r'(^|[ (])" (?=\w)', r'\1"', paragraph)  # the verses put a space behind an opening quote
 
 
 def bible(folder):
