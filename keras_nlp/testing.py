@@ -1,7 +1,8 @@
-"""Small inputs and tokenizers that a text family's tests are made of."""
+"""Small inputs, tokenizers and checks that a text family's tests are made of."""
 
 import json
 
+import keras
 import numpy as np
 import tokenizers as rust
 
@@ -38,3 +39,42 @@ def merges_of(engine):
     """The merges of a trained byte-pair tokenizer, as pairs."""
     merges = json.loads(engine.to_str())["model"]["merges"]
     return [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) for m in merges]
+
+
+def causal_lms(family):
+    """Each tiny language model of a family, its weights scaled up so that its choices are clear."""
+    for cls in family.tasks:
+        if hasattr(cls, "generate"):
+            lm = cls(family.backbone(**family.tiny))
+            for weight in lm.weights:
+                weight.assign(weight * 8)
+            yield lm
+
+
+def check_cached_equals_uncached(family, folder):
+    """Greedy text by the cache is that of the whole row through the network for each token."""
+    for lm in causal_lms(family):
+        inputs = token_batch(lm.backbone, np.random.default_rng(0), 3)
+        new, width = 6, inputs["token_ids"].shape[1] + 6
+        outputs = lm.generate(inputs, max_new_tokens=new, sampler="greedy")
+        for row, length in enumerate(inputs["padding_mask"].sum(1)):
+            token_ids = np.zeros((1, width), "int32")
+            token_ids[0, :length] = inputs["token_ids"][row, :length]
+            for place in range(length, length + new):
+                padding_mask = (np.arange(width) < place)[None].astype("int32")
+                logits = keras.ops.convert_to_numpy(lm({"token_ids": token_ids, "padding_mask": padding_mask}))
+                token_ids[0, place] = logits[0, place - 1].argmax()
+            np.testing.assert_array_equal(outputs["token_ids"][row, : length + new], token_ids[0, : length + new])
+
+
+def check_generate_batched_equals_single(family, folder):
+    for lm in causal_lms(family):
+        inputs = token_batch(lm.backbone, np.random.default_rng(1), 3)
+        together = lm.generate(inputs, max_new_tokens=6, sampler="greedy")
+        for row in range(3):
+            alone = lm.generate({k: x[row : row + 1] for k, x in inputs.items()}, max_new_tokens=6, sampler="greedy")
+            length = alone["padding_mask"].sum()
+            np.testing.assert_array_equal(together["token_ids"][row, :length], alone["token_ids"][0, :length])
+
+
+CAUSAL_LM_CHECKS = (check_cached_equals_uncached, check_generate_batched_equals_single)

@@ -10,8 +10,10 @@ DEMO_PRESET = "gpt2_tiny_en_prose"
 
 def main(argv=None):
     arguments = parser().parse_args(argv)
-    if getattr(arguments, "backend", None):
-        os.environ["KERAS_BACKEND"] = arguments.backend
+    backend = getattr(arguments, "backend", None)
+    if backend and backend != os.environ.get("KERAS_BACKEND"):  # Keras is imported by now: begin again
+        command = [sys.executable, "-m", "keras_zoo.cli", *(sys.argv[1:] if argv is None else argv)]
+        os.execve(sys.executable, command, os.environ | {"KERAS_BACKEND": backend})
     try:
         return arguments.run(arguments) or 0
     except ValueError as error:

@@ -8,6 +8,7 @@ from keras_zoo.config import argument_names
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.layout import Layout
 
+GENERATED = "<!-- This card was written by keras-zoo; without this line it is kept as it is. -->"
 ANY_MODEL = ("name", "trainable")  # arguments that Keras gives every model
 
 
@@ -152,8 +153,9 @@ def save(folder, format="keras_zoo", **what):
         if model is not None:
             clear_model(stage)
         formats.WRITERS[format](stage, **what)
-        if model is not None and not (stage / "README.md").exists():
-            (stage / "README.md").write_text(model_card(Path(folder).name, model), encoding="utf-8")
+        card = stage / "README.md"
+        if model is not None and (not card.exists() or GENERATED in card.read_text(encoding="utf-8", errors="replace")):
+            card.write_text(model_card(Path(folder).name, model), encoding="utf-8")
 
 
 def clear_model(folder):
@@ -168,5 +170,5 @@ def model_card(name, model):
     room = type(model).__module__.split(".")[0]
     return (
         f"# {name}\n\nA `{kind}` with {model.count_params():,} parameters.\n\n```python\nimport {room}\n\n"
-        f'model = {room}.models.{kind}.from_preset("path/to/{name}")\n```\n'
+        f'model = {room}.models.{kind}.from_preset("path/to/{name}")\n```\n\n{GENERATED}\n'
     )

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Family:
     example      `example(backbone, random, size)` -> an input batch of that many rows, for tests
     tiny_preprocessors  {task class name: () -> a small preprocessor}, for tests
     no_gradient  patterns of weights whose gradient is zero by their mathematics
+    checks       contract checks beyond those of `keras_zoo.testing`, such as `keras_nlp.testing.CAUSAL_LM_CHECKS`
     transformers how the transformers library stores it (`keras_zoo.formats.transformers.Checkpoint`), or None
     """
 
@@ -39,6 +41,7 @@ class Family:
     example: object = None
     tiny_preprocessors: dict = field(default_factory=dict)
     no_gradient: tuple = ()
+    checks: tuple = ()
     transformers: object = None
 
     @property
@@ -73,6 +76,15 @@ def family_with(class_name):
     raise PresetError(
         f"The preset names the class {class_name!r}, which no family here has. Known: {', '.join(known)}."
     )
+
+
+def known_class(cls):
+    """`cls`, or the nearest of its bases that a family has."""
+    known = {known for family in families().values() for known in family.classes.values()}
+    found = next((base for base in cls.__mro__ if base in known), None)
+    if found is None:
+        raise PresetError(f"{cls.__name__} belongs to no family; register one with keras_zoo.registry.register.")
+    return found
 
 
 def presets_folder():
@@ -110,6 +122,7 @@ def list_presets(family=None, embedded=None):
 def unknown_preset(name):
     near = difflib.get_close_matches(name, records(), n=3, cutoff=0.4)
     hint = f"Did you mean {', '.join(map(repr, near))}? " if near else ""
+    hint += f"Is it 'hf://{name}'? " if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else ""
     return PresetError(
         f"There is no preset and no folder called {name!r}. {hint}Give a name of keras_zoo.list_presets(), a local "
         "folder, or a 'hf://owner/name' address."

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-import tempfile
+import uuid
 from pathlib import Path
 
 from keras_zoo.errors import PresetError
@@ -13,7 +13,8 @@ from keras_zoo.errors import PresetError
 def staged(folder):
     """A copy of `folder` beside it to write into, put in its place when the block ends without an error.
 
-    An error, a full disk or a kill leaves `folder` as it was. Files that are not written again stay.
+    An error or a full disk leaves `folder` as it was, and so does a kill while files are written (between the two
+    renames at the end it would leave the old folder under a hidden name). Files that are not written again stay.
     """
     folder = Path(folder)
     target = folder.resolve()
@@ -21,7 +22,8 @@ def staged(folder):
         raise PresetError(f"{folder} is a file; a preset is saved into a folder.")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        stage = beside(target)
+        stage.mkdir()
     except OSError as error:
         raise PresetError(f"{folder} cannot be written: {error.strerror or error}.") from None
     try:
@@ -29,7 +31,6 @@ def staged(folder):
             if not os.access(target, os.W_OK):
                 raise PresetError(f"{folder} cannot be written: permission denied.")
             shutil.copytree(target, stage, dirs_exist_ok=True, symlinks=True)
-        stage.chmod(target.stat().st_mode if target.exists() else 0o777 & ~current_umask())
         yield stage
         swap(stage, target)
     except OSError as error:
@@ -43,18 +44,17 @@ def swap(stage, target):
     if not target.exists():
         stage.rename(target)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-    target.rename(old / target.name)
+    old = beside(target)
+    target.rename(old)
     try:
         stage.rename(target)
     except OSError:
-        (old / target.name).rename(target)
+        old.rename(target)
         raise
     finally:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def current_umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def beside(target):
+    """A hidden name in the same folder, so that renaming is one step of the file system."""
+    return target.parent / f".{target.name}-{uuid.uuid4().hex[:12]}"

@@ -22,9 +22,8 @@ def locate(preset):
         return (Path(record["folder"]), None) if record["embedded"] else (None, record)
     if Path(preset).is_dir():
         return Path(preset), None
-    if Path(preset).exists() or os.sep in preset:
-        what = "a file" if Path(preset).exists() else "not there"
-        raise PresetError(f"{preset!r} is {what}; a preset is a folder.")
+    if Path(preset).exists():
+        raise PresetError(f"{preset!r} is a file; a preset is a folder.")
     raise registry.unknown_preset(preset)
 
 

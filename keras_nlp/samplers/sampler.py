@@ -31,6 +31,12 @@ class Sampler:
     def get_next_token(self, probabilities):
         raise NotImplementedError
 
+    def program_key(self):
+        """Equal for samplers that compile to the same program; the seed is a run-time value."""
+        plain = (str, int, float, bool, type(None))
+        fields = {k: v for k, v in vars(self).items() if k not in ("seed", "seed_generator")}
+        return type(self), *((k, v if isinstance(v, plain) else id(v)) for k, v in sorted(fields.items()))
+
     def get_config(self):
         return {"temperature": self.temperature, "seed": self.seed}
 

@@ -41,11 +41,13 @@ class CausalLM(Task):
         if optimizer == "auto":
             optimizer = keras.optimizers.Adam(2e-5)
         if loss == "auto":
-            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight")
         if weighted_metrics == "auto":
             weighted_metrics = [keras.metrics.SparseCategoricalAccuracy()]
         super().compile(optimizer, loss, weighted_metrics=weighted_metrics, **kwargs)
         self.sampler = samplers.get(sampler)
+        # Keras resolves "auto" to False for TensorFlow on a CPU, where generation gains most: go by what was asked.
+        self.compile_generate = kwargs.get("jit_compile", "auto") is not False and not kwargs.get("run_eagerly")
         self.loops = {}
 
     def get_compile_config(self):
@@ -72,10 +74,9 @@ class CausalLM(Task):
     def loop(self, sampler):
         """The compiled loop for a sampler, made once while sampler and weights stay the same objects."""
         variables = self.weights
-        key = (type(sampler), str(sampler.get_config()), tuple(map(id, variables)))
+        key = (sampler.program_key(), tuple(map(id, variables)))
         if key not in self.loops:
-            jit = self.jit_compile is not False and not self.run_eagerly
-            self.loops[key] = Loop(self, sampler, variables, jit)
+            self.loops[key] = Loop(self, sampler, variables, self.compile_generate)
         return self.loops[key]
 
     # Generation.

@@ -71,9 +71,13 @@ def section(data, path):
 
 
 def described(thing, without=()):
-    """`{"class_name", "registered_name", "config"}` of an object of ours."""
-    name = type(thing).__name__
-    config = {k: v for k, v in thing.get_config().items() if k not in without}
+    """`{"class_name", "registered_name", "config"}` of an object of ours.
+
+    A user's own subclass is written as the family's class it extends, which is what can be loaded anywhere.
+    """
+    cls = registry.known_class(type(thing))
+    name, accepted = cls.__name__, ("name", *argument_names(cls))
+    config = {k: v for k, v in thing.get_config().items() if k in accepted and k not in without}
     return {"class_name": name, "registered_name": f"keras_zoo>{name}", "config": config}
 
 
@@ -94,12 +98,10 @@ def write(
     """
     if task is not None:
         backbone, preprocessor = task.backbone, task.preprocessor
-        own = {"name", *argument_names(type(task))} - {"backbone", "preprocessor"}
-        every = set(task.get_config())
-        write_json(folder / "task.json", described(task, without=every - own))
+        write_json(folder / "task.json", described(task, without=("backbone", "preprocessor")))
     if backbone is not None:
         model = task or backbone
-        write_json(folder / "config.json", described(backbone, without=("trainable",)))
+        write_json(folder / "config.json", described(backbone))
         arrays = weights.collect(model, weights.native_bindings(model))
         if weights_dtype is not None:
             arrays = {name: array.astype(weights.numpy_dtype(weights_dtype)) for name, array in arrays.items()}

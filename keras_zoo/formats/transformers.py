@@ -21,8 +21,8 @@ class Checkpoint:
     prefix         before the backbone's tensors in a task's checkpoint; a bare one may lack it
     transposed     dense kernels are stored as (out, in)
     ignored        patterns of tensors that hold no weight of ours
-    task_extras    task -> arrays beside the backbone's and config entries, for saving
     read_preprocessor   (config, tokenizer_config) -> the preprocessor's arguments
+    read_tokenizer      tokenizer_config -> the tokenizer's arguments beside its vocabulary
     write_tokenizer     (preprocessor, folder): vocabulary and configuration files
     """
 
@@ -34,6 +34,7 @@ class Checkpoint:
     transposed: bool = True
     ignored: tuple = ()
     read_preprocessor: Callable | None = None
+    read_tokenizer: Callable | None = None
     write_tokenizer: Callable | None = None
 
 
@@ -49,16 +50,16 @@ class TransformersLayout(Layout):
         except KeyError as error:
             raise PresetError(f"{folder / 'config.json'} lacks {error}.") from None
         path = folder / "tokenizer_config.json"
-        tokenizer_config = read_json(path) if path.is_file() else {}
+        self.tokenizer_config = read_json(path) if path.is_file() else {}
         self.task_class, self.task_config = self.family.tasks[0], {}
-        self.preprocessor_config = self.checkpoint.read_preprocessor(config, tokenizer_config)
+        self.preprocessor_config = self.checkpoint.read_preprocessor(config, self.tokenizer_config)
 
     @staticmethod
     def recognises(config):
         return isinstance(config.get("model_type"), str)
 
     def tokenizer(self, cls, overrides):
-        return cls(**cls.load_assets(self.folder), **overrides)
+        return cls(**cls.load_assets(self.folder), **self.checkpoint.read_tokenizer(self.tokenizer_config) | overrides)
 
     def tensors(self):
         if (self.folder / "pytorch_model.bin").is_file() and not list(self.folder.glob("model*.safetensors*")):

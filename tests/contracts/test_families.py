@@ -5,8 +5,9 @@ import pytest
 from keras_zoo import testing
 from keras_zoo.registry import families
 
+CASES = [(family, check) for family in families().values() for check in (*testing.CHECKS, *family.checks)]
 
-@pytest.mark.parametrize("check", testing.CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", sorted(families()))
-def test_contract(name, check, tmp_path):
-    check(families()[name], tmp_path)
+
+@pytest.mark.parametrize(("family", "check"), CASES, ids=lambda x: getattr(x, "name", None) or x.__name__)
+def test_contract(family, check, tmp_path):
+    check(family, tmp_path)

@@ -226,6 +226,20 @@ def test_sampler_of_ones_own(lm):
     assert lm.generate(PROMPTS, sampler=Drawing(), **options) == lm.generate(PROMPTS, sampler="random", **options)
 
 
+def test_samplers_of_one_class_do_not_share_a_program(lm):
+    class Always(Sampler):
+        def __init__(self, token):
+            super().__init__()
+            self.token = token
+
+        def get_next_token(self, probabilities):
+            return keras.ops.full((probabilities.shape[0],), self.token)
+
+    texts = [lm.generate("a", max_new_tokens=2, sampler=Always(token), strip_prompt=True) for token in (66, 67)]
+    assert texts[0] != texts[1]
+    assert lm.loop(RandomSampler(seed=1)) is lm.loop(RandomSampler(seed=2)) is not lm.loop(RandomSampler(2.0))
+
+
 def test_compiled_sampler(preprocessor, lm):
     model = GPT2CausalLM(lm.backbone, preprocessor)
     assert isinstance(model.sampler, TopKSampler)

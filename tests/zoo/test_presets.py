@@ -72,7 +72,10 @@ def test_subclass_of_ones_own(folder):
     class Mine(GPT2CausalLM):
         pass
 
-    assert type(Mine.from_preset(folder)) is Mine
+    mine = Mine.from_preset(folder)
+    assert type(mine) is Mine
+    mine.save_to_preset(folder)
+    assert type(Task.from_preset(folder)) is GPT2CausalLM and type(Mine.from_preset(folder)) is Mine
 
 
 def test_overrides(lm, folder):
@@ -149,7 +152,8 @@ def test_parameter_counts_of_records():
     [
         ("gpt2_base", "Did you mean .*'gpt2_base_en'"),
         ("nothing_like_it_at_all_zzz", "There is no preset and no folder"),
-        ("./not/there", "not there; a preset is a folder"),
+        ("./not/there", "no preset and no folder called './not/there'"),
+        ("openai-community/gpt2", "Is it 'hf://openai-community/gpt2'"),
         ("s3://bucket/x", "scheme 's3' is not known"),
         ("hf://gpt2", "not of the form"),
         ("file:///not/there", "not a folder"),

@@ -3,7 +3,7 @@
 from keras_nlp.models.gpt2.backbone import GPT2Backbone
 from keras_nlp.models.gpt2.checkpoint import TRANSFORMERS
 from keras_nlp.models.gpt2.tasks import GPT2CausalLM, GPT2CausalLMPreprocessor, GPT2Tokenizer
-from keras_nlp.testing import tiny_byte_pair, token_batch
+from keras_nlp.testing import CAUSAL_LM_CHECKS, tiny_byte_pair, token_batch
 from keras_zoo.registry import Family, register
 
 __all__ = ["GPT2Backbone", "GPT2CausalLM", "GPT2CausalLMPreprocessor", "GPT2Tokenizer"]
@@ -27,6 +27,7 @@ FAMILY = register(
             "GPT2CausalLM": lambda: GPT2CausalLMPreprocessor(tiny_byte_pair(GPT2Tokenizer), sequence_length=12)
         },
         no_gradient=("*/key/bias",),  # the softmax does not see what is added to all keys alike
+        checks=CAUSAL_LM_CHECKS,
         transformers=TRANSFORMERS,
     )
 )

@@ -1,5 +1,7 @@
 """GPT-2 as transformers stores it."""
 
+import warnings
+
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.files import write_json
 from keras_zoo.formats.transformers import Checkpoint
@@ -30,6 +32,9 @@ def read_config(config):
         wrong.append(f"activation_function={config['activation_function']!r}")
     if wrong:
         raise PresetError(f"This GPT-2 checkpoint has settings that GPT2Backbone does not express: {', '.join(wrong)}.")
+    rates = {config.get(name, 0.1) for name in ("resid_pdrop", "attn_pdrop", "embd_pdrop")}
+    if len(rates) > 1:
+        warnings.warn(f"GPT2Backbone has one dropout rate; of {sorted(rates)} it takes resid_pdrop.", stacklevel=2)
     defaults = {"n_positions": 1024, "layer_norm_epsilon": 1e-5, "resid_pdrop": 0.1}
     ours = {
         name: config[theirs] if theirs not in defaults else config.get(theirs, defaults[theirs])
@@ -75,10 +80,15 @@ def table(backbone):
 
 def read_preprocessor(config, tokenizer_config):
     """transformers puts no start token before GPT-2's text unless told to, so neither do we."""
+    context = config.get("n_positions", 1024)
     return {
-        "sequence_length": config.get("n_positions", 1024),
+        "sequence_length": min(int(tokenizer_config.get("model_max_length") or context), context),
         "add_start_token": bool(tokenizer_config.get("add_bos_token", False)),
     }
+
+
+def read_tokenizer(tokenizer_config):
+    return {"add_prefix_space": bool(tokenizer_config.get("add_prefix_space", False))}
 
 
 def write_tokenizer(preprocessor, folder):
@@ -107,5 +117,6 @@ TRANSFORMERS = Checkpoint(
     transposed=False,  # its Conv1D keeps kernels as (in, out)
     ignored=("*.attn.bias", "*.attn.masked_bias", "lm_head.weight"),  # causal masks, and the tied head
     read_preprocessor=read_preprocessor,
+    read_tokenizer=read_tokenizer,
     write_tokenizer=write_tokenizer,
 )
