@@ -2,6 +2,7 @@
 
 __version__ = "0.1.0"
 
+from keras_zoo import installed_backend  # isort: skip  # noqa: F401  before anything imports Keras
 from keras_zoo.backbone import Backbone
 from keras_zoo.errors import PresetError
 from keras_zoo.preprocessor import Preprocessor

@@ -158,5 +158,5 @@ print(json.dumps([keras_zoo.__file__, list(embedded), texts, tokenizer("Hello wo
 
 
 def clean_environment():
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV", "PIP_"))}
-    return kept | {"KERAS_BACKEND": "jax"}
+    """No KERAS_BACKEND either: the only backend that is installed is found."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV", "PIP_", "KERAS"))}
