@@ -10,10 +10,12 @@ TEST := .venv/test
 LINT := .venv/lint
 SETTINGS := pyproject.toml constraints.txt
 
+export PROMPT
+
 .PHONY: demo test lint format docs check-python clean
 
 demo: $(DEMO)/ready
-	@KERAS_BACKEND=$(BACKEND) TF_CPP_MIN_LOG_LEVEL=3 $(DEMO)/bin/keras-zoo demo --prompt "$(PROMPT)"
+	@KERAS_BACKEND=$(BACKEND) TF_CPP_MIN_LOG_LEVEL=3 $(DEMO)/bin/keras-zoo demo --prompt "$$PROMPT"
 
 test: $(TEST)/ready
 	@set -e; for backend in $(BACKENDS); do \

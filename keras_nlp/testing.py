@@ -1,10 +1,10 @@
 """Small inputs, tokenizers and checks that a text family's tests are made of."""
 
-import json
-
 import keras
 import numpy as np
 import tokenizers as rust
+
+from keras_nlp.tokenizers.byte_pair_tokenizer import merges_of
 
 WORDS = """the king and the queen went to the sea where an old man sang of the moon and of the stars; there was once a
 miller who had three sons, a mill, a donkey and a cat, and when he died they shared what he had left among them"""
@@ -31,14 +31,7 @@ def tiny_byte_pair(cls, size=300):
     vocabulary = {token: i for i, token in enumerate(sorted(vocabulary, key=vocabulary.get))}
     if len(vocabulary) != size - 1:
         raise ValueError(f"There are words for {len(vocabulary)} tokens only; got size={size}.")
-    merges = [f"{a} {b}" for a, b in merges_of(engine)]
-    return cls(vocabulary | {"<|endoftext|>": len(vocabulary)}, merges)
-
-
-def merges_of(engine):
-    """The merges of a trained byte-pair tokenizer, as pairs."""
-    merges = json.loads(engine.to_str())["model"]["merges"]
-    return [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) for m in merges]
+    return cls(vocabulary | {"<|endoftext|>": len(vocabulary)}, merges_of(engine))
 
 
 def causal_lms(family):
@@ -77,4 +70,17 @@ def check_generate_batched_equals_single(family, folder):
             np.testing.assert_array_equal(together["token_ids"][row, :length], alone["token_ids"][0, :length])
 
 
-CAUSAL_LM_CHECKS = (check_cached_equals_uncached, check_generate_batched_equals_single)
+def check_padding(family, folder):
+    """A row gives the same logits alone, padded on the right and padded on the left."""
+    for lm in causal_lms(family):
+        row = token_batch(lm.backbone, np.random.default_rng(2), 1)["token_ids"]
+        length = row.shape[1]
+        expected = keras.ops.convert_to_numpy(lm({"token_ids": row, "padding_mask": np.ones_like(row)}))
+        for before, after in ((0, 4), (4, 0), (2, 3)):
+            pad = ((0, 0), (before, after))
+            padded = {"token_ids": np.pad(row, pad), "padding_mask": np.pad(np.ones_like(row), pad)}
+            found = keras.ops.convert_to_numpy(lm(padded))[:, before : before + length]
+            np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+CAUSAL_LM_CHECKS = (check_padding, check_cached_equals_uncached, check_generate_batched_equals_single)

@@ -56,7 +56,7 @@ def parser():
 
 
 def add_generation_options(command):
-    command.add_argument("--max-new-tokens", type=int, default=120)
+    command.add_argument("--max-new-tokens", type=int, default=100)
     command.add_argument("--sampler", default=None, help="greedy, random or top_k (default: top_k with k=20)")
     command.add_argument("--temperature", type=float, default=0.8)
     command.add_argument("--seed", type=int, default=None)

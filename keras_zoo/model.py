@@ -18,6 +18,11 @@ class ZooModel(Configured, keras.Model):
     def __init__(self, inputs, outputs, name=None, trainable=True):
         object.__setattr__(self, "_has_layers", True)
         super().__init__(inputs=inputs, outputs=outputs, name=name, trainable=trainable)
+        tracked = {id(layer) for layer in self._flatten_layers()}
+        for attribute, value in list(vars(self).items()):
+            layers = [x for x in (value if isinstance(value, list) else [value]) if isinstance(x, keras.layers.Layer)]
+            if not attribute.startswith("_") and any(id(layer) not in tracked for layer in layers):
+                setattr(self, attribute, value)  # a layer off the graph: Keras learns of it here
 
     def __setattr__(self, name, value):
         if getattr(self, "_has_layers", False):

@@ -19,8 +19,8 @@ class Preprocessor(Configured):
 
     def __call__(self, x, y=None, sample_weight=None, **kwargs):
         if tfdata.any_graph_tensor(x, y, sample_weight):
-            given = [part for part in (x, y, sample_weight) if part is not None]
-            return tfdata.call_in_graph(lambda *parts: self.call(*parts, **kwargs), *given)
+            given = {k: v for k, v in {"x": x, "y": y, "sample_weight": sample_weight}.items() if v is not None}
+            return tfdata.call_in_graph(lambda parts: self.call(**parts, **kwargs), given)
         x, y, sample_weight = keras.tree.map_structure(tfdata.to_numpy, (x, y, sample_weight))
         return self.call(x, y, sample_weight, **kwargs)
 

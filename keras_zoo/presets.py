@@ -1,6 +1,7 @@
 """`from_preset` and `save_to_preset`: from a name to a model, and from a model to a folder."""
 
 import functools
+import inspect
 from pathlib import Path
 
 from keras_zoo import formats, registry, saving, sources, weights
@@ -22,8 +23,8 @@ class RecordLayout(Layout):
         self.task_class, self.task_config = self.family.classes[record["class_name"]], {}
         self.preprocessor_config = record.get("preprocessor", {})
 
-    def tokenizer(self, cls, overrides):
-        return cls(**cls.load_assets(self.record["assets"]), **overrides)
+    def tokenizer_config(self, cls):
+        return cls.load_assets(self.record["assets"])
 
     @functools.cached_property
     def published(self):
@@ -74,7 +75,8 @@ def load_task(cls, preset, load_weights, dtype, overrides):
         config["preprocessor"] = default_preprocessor(task_class, layout)
 
     def make():
-        return task_class(backbone=make_backbone(layout.family.backbone, layout, dtype, below), **config)
+        backbone = make_backbone(layout.family.backbone, layout, dtype, below)
+        return construct(task_class, {"backbone": backbone} | config)
 
     task = build(layout, make, load_weights)
     if not task.compiled:
@@ -86,14 +88,25 @@ def make_backbone(cls, layout, dtype, overrides):
     config = layout.backbone_config | overrides
     if dtype is not None:
         config["dtype"] = dtype
+    if not isinstance(config.get("dtype"), str | None) and dtype is None:
+        raise PresetError(f"The preset's dtype must be the name of a policy; got {config['dtype']!r:.100}.")
+    return construct(cls, config)
+
+
+def construct(cls, config):
+    """An object from a preset's configuration; whatever is wrong with that is a `PresetError`."""
     try:
         return cls(**config)
-    except TypeError as error:
-        raise PresetError(f"The preset's configuration does not fit {cls.__name__}: {error}") from None
+    except PresetError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise PresetError(f"The preset's configuration does not fit {cls.__name__}: {error}") from error
 
 
 def build(layout, make, load_weights):
     """The model `make` gives, with the preset's weights read straight into its variables."""
+    if layout.backbone_config is None:
+        raise PresetError("The preset holds no model: it has no config.json.")
     if not load_weights:
         return make()
     tensors = layout.tensors()
@@ -125,15 +138,19 @@ def fits(found, cls):
 def make_preprocessor(cls, layout, overrides):
     config = (layout.preprocessor_config or {}) | overrides
     if "tokenizer" in argument_names(cls) and "tokenizer" not in config:
-        config["tokenizer"] = layout.tokenizer(layout.family.tokenizer, {})
-    return cls(**config)
+        config["tokenizer"] = make_tokenizer(layout.family.tokenizer, layout, {})
+    return construct(cls, config)
+
+
+def make_tokenizer(cls, layout, overrides):
+    return construct(cls, layout.tokenizer_config(cls) | overrides)
 
 
 def load_tokenizer(cls, preset, overrides):
     layout = open_preset(preset)
     cls = suitable(cls, layout.family.tokenizer, preset)
     refuse_unknown(overrides, argument_names(cls), cls)
-    return layout.tokenizer(cls, overrides)
+    return make_tokenizer(cls, layout, overrides)
 
 
 def refuse_unknown(overrides, names, cls):
@@ -148,21 +165,16 @@ def save(folder, format="keras_zoo", **what):
     """Writes `task=`, `backbone=`, `preprocessor=` or `tokenizer=` into `folder`, all or nothing."""
     if format not in formats.WRITERS:
         raise ValueError(f"format must be one of {sorted(formats.WRITERS)}; got {format!r}.")
-    with saving.staged(folder) as stage:
-        model = what.get("task") or what.get("backbone")
-        if model is not None:
-            clear_model(stage)
+    accepted = list(inspect.signature(formats.WRITERS[format]).parameters)[1:]
+    if unknown := sorted(set(what) - set(accepted)):
+        raise ValueError(f"save_to_preset with format={format!r} does not take {unknown}; it takes {accepted}.")
+    model = what.get("task") or what.get("backbone")
+    card = Path(folder) / "README.md"
+    own_card = not card.exists() or GENERATED in card.read_text(encoding="utf-8", errors="replace")
+    with saving.staged(folder, replaces_model=model is not None) as stage:
         formats.WRITERS[format](stage, **what)
-        card = stage / "README.md"
-        if model is not None and (not card.exists() or GENERATED in card.read_text(encoding="utf-8", errors="replace")):
-            card.write_text(model_card(Path(folder).name, model), encoding="utf-8")
-
-
-def clear_model(folder):
-    """Removes what an earlier save of a model left, so that no stale shard or head stays beside the new one."""
-    for pattern in ("config.json", "task.json", "metadata.json", "model*.safetensors", "model.safetensors.index.json"):
-        for path in folder.glob(pattern):
-            path.unlink()
+        if model is not None and own_card:
+            (stage / "README.md").write_text(model_card(Path(folder).name, model), encoding="utf-8")
 
 
 def model_card(name, model):

@@ -1,9 +1,9 @@
 """What exists: families of models, and presets by name. Explicit dictionaries, filled by explicit calls."""
 
+import copy
 import difflib
 import functools
 import importlib
-import importlib.util
 import inspect
 import json
 import re
@@ -62,7 +62,7 @@ def register(family):
 def families():
     """All families by name, those of the rooms that have not been imported yet included."""
     for room in ROOMS:
-        if importlib.util.find_spec(room) is not None:
+        if (Path(__file__).parents[1] / room).is_dir():  # ours, not another package of the same name elsewhere
             importlib.import_module(room)
     return FAMILIES
 
@@ -113,7 +113,7 @@ def list_presets(family=None, embedded=None):
     A record has `description`, `family`, `class_name`, `parameters`, `license` and `embedded`.
     """
     return {
-        name: record
+        name: copy.deepcopy(record)
         for name, record in records().items()
         if family in (None, record.get("family")) and embedded in (None, record["embedded"])
     }

@@ -1,60 +1,71 @@
-"""Writing a folder all at once or not at all."""
+"""Writing the files of a preset all together or not at all."""
 
 import contextlib
 import os
+import re
 import shutil
 import uuid
 from pathlib import Path
 
 from keras_zoo.errors import PresetError
 
+# What a save of a model replaces: everything of an earlier one, so that no stale shard or head stays beside the new.
+OF_A_MODEL = re.compile(r"(config|task|metadata|model\.safetensors\.index)\.json|model(-\d{5}-of-\d{5})?\.safetensors")
+
 
 @contextlib.contextmanager
-def staged(folder):
-    """A copy of `folder` beside it to write into, put in its place when the block ends without an error.
+def staged(folder, replaces_model=False):
+    """A hidden folder to write into; its files move to `folder` when the block ends without an error.
 
-    An error or a full disk leaves `folder` as it was, and so does a kill while files are written (between the two
-    renames at the end it would leave the old folder under a hidden name). Files that are not written again stay.
+    An error or a full disk leaves `folder` as it was. Other files in it stay, untouched. `config.json` goes first and
+    comes last, so that a kill between two renames leaves a folder that is no preset rather than a wrong one.
     """
     folder = Path(folder)
     target = folder.resolve()
     if target.exists() and not target.is_dir():
         raise PresetError(f"{folder} is a file; a preset is saved into a folder.")
+    fresh = not target.exists()
+    name = f".saving-{uuid.uuid4().hex[:12]}"
+    stage = target.parent / name if fresh else target / name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        stage = beside(target)
         stage.mkdir()
     except OSError as error:
         raise PresetError(f"{folder} cannot be written: {error.strerror or error}.") from None
     try:
-        if target.exists():
-            if not os.access(target, os.W_OK):
-                raise PresetError(f"{folder} cannot be written: permission denied.")
-            shutil.copytree(target, stage, dirs_exist_ok=True, symlinks=True)
         yield stage
-        swap(stage, target)
+        if fresh:
+            stage.rename(target)
+        else:
+            replace(stage, target, replaces_model)
     except OSError as error:
         raise PresetError(f"{folder} could not be written: {error}. What was there before is untouched.") from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def swap(stage, target):
-    """Puts `stage` where `target` is; should the second step fail, the first is undone."""
-    if not target.exists():
-        stage.rename(target)
-        return
-    old = beside(target)
-    target.rename(old)
+def replace(stage, target, replaces_model):
+    """Moves the files of `stage` to `target`; should a step fail, those before it are undone."""
+    new = sorted((p.relative_to(stage) for p in stage.rglob("*") if p.is_file()), key=lambda p: p.name == "config.json")
+    for path in new:
+        if any((target / parent).is_symlink() for parent in path.parents if parent != Path(".")):
+            raise PresetError(f"{target / path.parent} is a symbolic link; nothing is written through it.")
+    stale = [p.relative_to(target) for p in target.iterdir() if replaces_model and OF_A_MODEL.fullmatch(p.name)]
+    outgoing = sorted({*new, *stale}, key=lambda p: p.name != "config.json")
+    old = {path: stage / f".old-{i}" for i, path in enumerate(outgoing)}
+    moved, placed = [], []
     try:
-        stage.rename(target)
+        for path, backup in old.items():
+            if os.path.lexists(target / path):
+                os.replace(target / path, backup)
+                moved.append(path)
+        for path in new:
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(stage / path, target / path)
+            placed.append(path)
     except OSError:
-        old.rename(target)
+        for path in placed:
+            (target / path).unlink()
+        for path in moved:
+            os.replace(old[path], target / path)
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def beside(target):
-    """A hidden name in the same folder, so that renaming is one step of the file system."""
-    return target.parent / f".{target.name}-{uuid.uuid4().hex[:12]}"

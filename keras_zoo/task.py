@@ -1,5 +1,7 @@
 """The base class of every model with a head."""
 
+import contextlib
+
 import keras
 
 from keras_zoo import presets, tfdata, weights
@@ -32,21 +34,23 @@ class Task(ZooModel):
         if not weights.under_deferral():  # optimizers have variables of their own; from_preset compiles later
             self.compile()
 
-    def get_compile_config(self):
-        """What `compile` was called with; subclasses add their own arguments."""
-        return super().get_compile_config() | {"optimizer_built": getattr(self.optimizer, "built", False)}
-
     def compile_from_config(self, config):
-        built = config.pop("optimizer_built", False)
         self.compile(**keras.saving.deserialize_keras_object(config))
-        if built:  # so that a trained optimizer's state finds its place; an unused one has none
+        if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
 
     def prepare(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False):
-        return tfdata.prepare(self.preprocess, x, y, sample_weight, batch_size, shuffle)
+        return tfdata.prepare(self.preprocessor, x, y, sample_weight, batch_size, shuffle)
 
-    def preprocess(self, x, y=None, sample_weight=None):
-        return self.preprocessor(x, y, sample_weight)
+    @contextlib.contextmanager
+    def whole_after_errors(self):
+        """Gives the variables back to a model whose loop was left by an error: under JAX they live in the loop."""
+        try:
+            yield
+        except BaseException:
+            if hasattr(self, "jax_state_sync"):
+                self.jax_state_sync()
+            raise
 
     def fit(
         self,
@@ -64,7 +68,8 @@ class Task(ZooModel):
         own = {"validation_data": validation_data}
         if self.preprocessor is None:
             own |= {"shuffle": shuffle, "validation_split": validation_split, "sample_weight": sample_weight}
-            return super().fit(x, y, batch_size, *args, **own, **kwargs)
+            with self.whole_after_errors():
+                return super().fit(x, y, batch_size, *args, **own, **kwargs)
         data = (x, y, sample_weight)
         if validation_split:
             if tfdata.kind(x) is not None:
@@ -78,19 +83,39 @@ class Task(ZooModel):
             parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
             own["validation_data"] = self.prepare(*parts, batch_size=batch_size)
         own["shuffle"] = shuffle and tfdata.kind(x) == "keras"  # rows shuffle themselves, loaders decide for themselves
-        return super().fit(self.prepare(*data, batch_size, shuffle), None, None, *args, **own, **kwargs)
+        with self.whole_after_errors():
+            return super().fit(self.prepare(*data, batch_size, shuffle), None, None, *args, **own, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, *args, sample_weight=None, **kwargs):
         """`keras.Model.evaluate` on raw data; without a preprocessor, on tensors."""
         if self.preprocessor is None or kwargs.get("_use_cached_eval_dataset"):  # fit hands in what it has prepared
             return super().evaluate(x, y, batch_size, *args, sample_weight=sample_weight, **kwargs)
-        return super().evaluate(self.prepare(x, y, sample_weight, batch_size), None, None, *args, **kwargs)
+        with self.whole_after_errors():
+            return super().evaluate(self.prepare(x, y, sample_weight, batch_size), None, None, *args, **kwargs)
 
     def predict(self, x, batch_size=None, *args, **kwargs):
         """`keras.Model.predict` on raw data; without a preprocessor, on tensors."""
         if self.preprocessor is None:
             return super().predict(x, batch_size, *args, **kwargs)
-        return super().predict(self.prepare(x, batch_size=batch_size), None, *args, **kwargs)
+        with self.whole_after_errors():
+            return super().predict(self.prepare(x, batch_size=batch_size), None, *args, **kwargs)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        """`keras.Model.train_on_batch` on one batch of raw data."""
+        return super().train_on_batch(*self.one_batch(x, y, sample_weight), **kwargs)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        """`keras.Model.test_on_batch` on one batch of raw data."""
+        return super().test_on_batch(*self.one_batch(x, y, sample_weight), **kwargs)
+
+    def predict_on_batch(self, x):
+        """`keras.Model.predict_on_batch` on one batch of raw data."""
+        return super().predict_on_batch(self.one_batch(x)[0])
+
+    def one_batch(self, x, y=None, sample_weight=None):
+        if self.preprocessor is None:
+            return x, y, sample_weight
+        return tfdata.unpack(self.preprocessor(x, y, sample_weight))
 
     @classmethod
     def from_preset(cls, preset, load_weights=True, dtype=None, **overrides):

@@ -91,12 +91,11 @@ def kind(x):
         return "keras"
     if isinstance(x, types.GeneratorType):
         return "generator"
-    for module, name, found in (
-        ("tensorflow", "tf", lambda m: isinstance(x, m.data.Dataset)),
-        ("torch", "torch", lambda m: isinstance(x, m.utils.data.DataLoader)),
-    ):
-        if module in sys.modules and type(x).__module__.split(".")[0] == module and found(sys.modules[module]):
-            return name
+    tf, torch = sys.modules.get("tensorflow"), sys.modules.get("torch")
+    if hasattr(tf, "data") and isinstance(x, tf.data.Dataset):
+        return "tf"
+    if hasattr(torch, "utils") and isinstance(x, torch.utils.data.DataLoader):
+        return "torch"
     return None
 
 
@@ -111,9 +110,14 @@ def prepare(preprocess, x, y=None, sample_weight=None, batch_size=None, shuffle=
     if source == "tf":
         import tensorflow as tf
 
+        if any(spec.shape.rank == 0 for spec in keras.tree.flatten(x.element_spec) if hasattr(spec, "shape")):
+            raise ValueError("The tf.data.Dataset is not batched; give dataset.batch(size).")
         return x.map(lambda *batch: preprocess(*batch), num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
     if source == "torch":
+        if x.batch_size is None and x.batch_sampler is None:
+            raise ValueError("The DataLoader is not batched; give it a batch_size.")
         loader = copy.copy(x)
+        loader._iterator = None  # persistent workers would go on with the old collate_fn
         loader.collate_fn = CollateAndPreprocess(x.collate_fn, preprocess)
         return loader
     if source == "keras":

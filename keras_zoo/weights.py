@@ -72,7 +72,7 @@ def check(model, bindings, tensors, ignored=()):
     if len({weight.path for weight in model.weights}) != len(model.weights):
         raise PresetError("Two weights of the model have the same path; give their layers names of their own.")
     missing, misshaped = [], []
-    for weight in model.weights:
+    for weight in bound(model, bindings):
         binding = bindings[weight.path]
         expected = binding.stored_shape(tuple(weight.shape))
         if binding.name not in tensors:
@@ -130,8 +130,13 @@ def fill(model, bindings, tensors, ignored=()):
     def initializer(binding):
         return lambda shape, dtype: np.ascontiguousarray(read(binding)).astype(numpy_dtype(dtype), copy=False)
 
-    for weight in model.weights:
+    for weight in bound(model, bindings):
         weight._initializer = initializer(bindings[weight.path])
+
+
+def bound(model, bindings):
+    """The weights that come from a file; the others, those of a new head, start as they always do."""
+    return [weight for weight in model.weights if weight.path in bindings]
 
 
 def numpy_dtype(name):

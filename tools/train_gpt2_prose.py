@@ -19,7 +19,7 @@ import tokenizers as rust
 from keras import ops
 
 from keras_nlp.models import GPT2Backbone, GPT2CausalLM, GPT2CausalLMPreprocessor, GPT2Tokenizer
-from keras_nlp.testing import merges_of
+from keras_nlp.tokenizers.byte_pair_tokenizer import merges_of
 
 sys.path.insert(0, str(Path(__file__).parent / "prose"))
 import corpus
@@ -42,7 +42,7 @@ def train_tokenizer(texts):
         show_progress=False,
     )
     engine.train_from_iterator(texts, trainer)
-    return GPT2Tokenizer(engine.get_vocab(), [f"{a} {b}" for a, b in merges_of(engine)])
+    return GPT2Tokenizer(engine.get_vocab(), merges_of(engine))
 
 
 class Windows(keras.utils.PyDataset):

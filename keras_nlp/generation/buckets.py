@@ -2,13 +2,15 @@
 
 import keras
 
-SMALLEST_PROMPT, SMALLEST_CAPACITY = 16, 128
+SMALLEST_PROMPT, SMALLEST_STOPS, SMALLEST_CAPACITY = 16, 8, 128
 
 
 def bucket(size, smallest=1):
     """The next size from `size`: a power of two or three quarters of one; torch compiles nothing and keeps `size`."""
-    if keras.backend.backend() == "torch":
-        return max(size, 1)
+    return max(size, 1) if keras.backend.backend() == "torch" else rounded(size, smallest)
+
+
+def rounded(size, smallest):
     bound = smallest
     while bound < size:
         bound *= 2
@@ -17,8 +19,5 @@ def bucket(size, smallest=1):
 
 
 def capacity_for(length):
-    """The cache's capacity for a prompt of `length`: a power of two with room for at least one token more."""
-    capacity = SMALLEST_CAPACITY
-    while capacity <= length:
-        capacity *= 2
-    return capacity
+    """The cache's capacity for a prompt of `length`: the next such size with room for at least one token more."""
+    return rounded(length + 1, SMALLEST_CAPACITY)

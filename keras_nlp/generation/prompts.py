@@ -20,6 +20,9 @@ def rows_of_tokens(inputs):
         )
     single = token_ids.ndim == 1
     token_ids, mask = np.atleast_2d(token_ids), np.atleast_2d(mask).astype(bool)
+    gaps = np.flatnonzero((np.diff(mask.astype("int8"), axis=1) == 1).sum(1) + mask[:, :1].sum(1) > 1)
+    if gaps.size:
+        raise ValueError(f"The padding_mask has holes in the rows {gaps[:10].tolist()}; pad on the left or the right.")
     rows, _ = as_id_rows([ids[keep] for ids, keep in zip(token_ids, mask, strict=True)])
     return rows, single, token_ids.shape[1]
 
@@ -29,6 +32,7 @@ def concatenate(outputs):
     if not outputs:
         raise ValueError("There is no prompt: the data set is empty.")
     if isinstance(outputs[0], dict):
+        outputs = [{name: np.atleast_2d(x) for name, x in o.items()} for o in outputs]
         width = max(o["token_ids"].shape[1] for o in outputs)
         widened = [{k: np.pad(x, ((0, 0), (0, width - x.shape[1]))) for k, x in o.items()} for o in outputs]
         return {k: np.concatenate([o[k] for o in widened]) for k in widened[0]}

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_nlp.generation.buckets import bucket
+from keras_nlp.generation.buckets import SMALLEST_PROMPT, SMALLEST_STOPS, bucket
 from keras_nlp.generation.loop import integer
 
 FIRST_CHUNK, CHUNK = 1, 8  # tokens between two looks at the state while streaming
@@ -24,7 +24,7 @@ class Request:
         self.rows, self.lengths = rows, lengths
         self.stop_token_ids = list(stop_token_ids)
         self.seed = seed
-        self.prompt_end = bucket(max(map(len, rows)), smallest=16)
+        self.prompt_end = bucket(max(map(len, rows)), SMALLEST_PROMPT)
         self.starts = [self.prompt_end - len(row) for row in rows]
         self.ends = [start + length for start, length in zip(self.starts, lengths, strict=True)]
 
@@ -37,7 +37,7 @@ class Request:
         start[: len(self.rows)], end[: len(self.rows)] = self.starts, self.ends
         for i, row in enumerate(self.rows):
             prompt[i, start[i] :] = row
-        stops = np.full(bucket(len(self.stop_token_ids), smallest=8), -1, "int32")
+        stops = np.full(bucket(len(self.stop_token_ids), SMALLEST_STOPS), -1, "int32")
         stops[: len(self.stop_token_ids)] = self.stop_token_ids
         seed = np.array([self.seed & 0x7FFFFFFF, 0], sampler.seed_generator.state.dtype)
         return [ops.convert_to_tensor(x) for x in (prompt, start, end, stops, seed)]

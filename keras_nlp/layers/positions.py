@@ -54,7 +54,8 @@ class PositionEmbedding(keras.layers.Layer):
                 f"The input has {length} tokens; the context holds at most {self.sequence_length} "
                 "(max_sequence_length). Shorten the text or set a smaller sequence_length in the preprocessor."
             )
-        positions = ops.minimum(positions, self.sequence_length - 1)
+        if length is not None:  # places past the end of a row that is done; TensorFlow checks those of unknown length
+            positions = ops.minimum(positions, self.sequence_length - 1)
         return ops.take(ops.cast(self.embeddings, self.compute_dtype), positions, axis=0)
 
     def compute_output_shape(self, positions_shape):

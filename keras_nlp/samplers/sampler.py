@@ -60,6 +60,9 @@ class GreedySampler(Sampler):
 class RandomSampler(Sampler):
     """A draw from the whole distribution."""
 
+    def __init__(self, seed=None, temperature=1.0):
+        super().__init__(temperature, seed)
+
     def get_next_token(self, probabilities):
         return keras.random.categorical(ops.log(probabilities), 1, seed=self.seed_generator)[:, 0]
 
@@ -68,7 +71,7 @@ class RandomSampler(Sampler):
 class TopKSampler(Sampler):
     """A draw from the `k` most probable tokens (Fan et al., 2018)."""
 
-    def __init__(self, k=5, temperature=1.0, seed=None):
+    def __init__(self, k=5, seed=None, temperature=1.0):
         if not k >= 1:
             raise ValueError(f"k must be at least 1; got {k}.")
         super().__init__(temperature, seed)

@@ -3,6 +3,7 @@
 import random
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_nlp import samplers
@@ -99,9 +100,9 @@ class CausalLM(Task):
                 dictionary `{"token_ids", "padding_mask"}` padded on either side.
             max_length: tokens a row may reach, its prompt (and start token) included. By default the preprocessor's
                 `sequence_length`; for a token dictionary its width where it is padded, else the context.
-            stop_token_ids: ids that end a row, `"auto"` for the tokenizer's end token, None for none.
+            stop_token_ids: one id or several that end a row, `"auto"` for the tokenizer's end token, None for none.
             strip_prompt: return only what was written.
-            max_new_tokens: the same limit counted without the prompt.
+            max_new_tokens: the same limit counted without the prompt; of two limits the smaller one counts.
             seed: int; the same seed gives the same text on the same backend.
             sampler: replaces the compiled sampler for this call.
 
@@ -110,10 +111,10 @@ class CausalLM(Task):
         """
         options = {"max_new_tokens": max_new_tokens, "seed": seed, "sampler": sampler}
         if tfdata.kind(inputs) is not None:
-            batches = (keras.tree.map_structure(tfdata.to_numpy, batch) for batch in inputs)
+            batches = (keras.tree.map_structure(tfdata.to_numpy, tfdata.unpack(batch)[0]) for batch in inputs)
             outputs = [self.generate(batch, max_length, stop_token_ids, strip_prompt, **options) for batch in batches]
             return concatenate(outputs)
-        rows, single, is_text, max_length = self.prompts(inputs, max_length)
+        rows, single, is_text, max_length = self.prompts(inputs, max_length, max_new_tokens)
         request, loop = self.request(rows, max_length, stop_token_ids, **options)
         written = request.written(request.finish(loop))
         texts = written if strip_prompt else [row + more for row, more in zip(rows, written, strict=True)]
@@ -126,7 +127,7 @@ class CausalLM(Task):
 
     def stream(self, prompt, max_length=None, stop_token_ids="auto", *, max_new_tokens=None, seed=None, sampler=None):
         """Continues one prompt, a string, and yields the text piece by piece, each of complete characters."""
-        rows, single, is_text, max_length = self.prompts(prompt, max_length)
+        rows, single, is_text, max_length = self.prompts(prompt, max_length, max_new_tokens)
         if not (single and is_text):
             raise ValueError("stream takes one prompt, a string.")
         request, loop = self.request(rows, max_length, stop_token_ids, max_new_tokens, seed, sampler)
@@ -138,8 +139,8 @@ class CausalLM(Task):
         if piece := text.finish(row):
             yield piece
 
-    def prompts(self, inputs, max_length=None):
-        """`(rows, single, is_text, max_length)` of anything that `generate` takes, the length by default its own."""
+    def prompts(self, inputs, max_length=None, max_new_tokens=None):
+        """`(rows, single, is_text, max_length)` of anything that `generate` takes, by default with a length."""
         context = self.backbone.max_sequence_length
         if isinstance(inputs, dict):
             rows, single, width = rows_of_tokens(inputs)
@@ -158,17 +159,19 @@ class CausalLM(Task):
         empty = [i for i, row in enumerate(rows) if not row]
         if empty:
             raise ValueError(f"The prompts at {empty[:10]} have no token to continue from.")
-        return rows, single, is_text, default_length if max_length is None else max_length
+        if max_length is None and max_new_tokens is None:
+            max_length = default_length
+        return rows, single, is_text, max_length
 
     def request(self, rows, max_length, stop_token_ids="auto", max_new_tokens=None, seed=None, sampler=None):
         """The checked `Request` for rows of prompt tokens, and the loop that will run it."""
         context = self.backbone.max_sequence_length
         for name, limit in (("max_length", max_length), ("max_new_tokens", max_new_tokens)):
-            if limit is not None and limit < 1:
-                raise ValueError(f"{name} must be at least 1; got {limit}.")
+            if limit is not None and not (isinstance(limit, int | np.integer) and limit >= 1):
+                raise ValueError(f"{name} must be a whole number of at least 1; got {limit!r}.")
         lengths = []
         for i, row in enumerate(rows):
-            limit = max_length if max_new_tokens is None else len(row) + max_new_tokens
+            limit = min(x for x in (max_length, max_new_tokens and len(row) + max_new_tokens) if x is not None)
             if len(row) > min(limit, context):
                 name, bound = ("context", context) if len(row) > context else ("max_length", limit)
                 raise ValueError(f"The prompt at {i} has {len(row)} tokens, more than the {name} of {bound}.")
@@ -178,11 +181,18 @@ class CausalLM(Task):
         if wrong:
             raise ValueError(f"Token ids must lie in [0, {size}); got {wrong[:10]}.")
         if isinstance(stop_token_ids, str) and stop_token_ids == "auto":
-            stop_token_ids = [] if self.preprocessor is None else [self.preprocessor.tokenizer.end_token_id]
+            stop_token_ids = None if self.preprocessor is None else self.preprocessor.tokenizer.end_token_id
+        stops = np.atleast_1d([] if stop_token_ids is None else tfdata.to_numpy(stop_token_ids))
+        if stops.size and (stops.dtype.kind not in "iu" or stops.ndim > 1 or stops.min() < 0 or stops.max() >= size):
+            raise ValueError(
+                f"stop_token_ids must be token ids in [0, {size}), 'auto' or None; got {stop_token_ids!r}."
+            )
         sampler = self.sampler if sampler is None else samplers.get(sampler)
         if seed is None:
             seed = sampler.seed if sampler.seed is not None else random.randrange(2**31)
-        return Request(rows, lengths, stop_token_ids or (), seed), self.loop(sampler)
+        if not isinstance(seed, int | np.integer):
+            raise ValueError(f"seed must be a whole number or None; got {seed!r}.")
+        return Request(rows, lengths, stops.tolist(), int(seed)), self.loop(sampler)
 
     # Scoring.
 
@@ -203,11 +213,20 @@ class CausalLM(Task):
         if scoring_mode not in ("logits", "loss"):
             raise ValueError(f"scoring_mode must be 'logits' or 'loss'; got {scoring_mode!r}.")
         if isinstance(token_ids, dict):
-            token_ids, padding_mask = token_ids["token_ids"], token_ids["padding_mask"]
+            token_ids, padding_mask = token_ids["token_ids"], token_ids.get("padding_mask")
         elif padding_mask is None and has_text(token_ids):
+            if self.preprocessor is None:
+                raise ValueError("Without a preprocessor score takes token ids (B, T) or a token dictionary.")
             token_ids, padding_mask = self.preprocessor.score_preprocess(token_ids)
+        token_ids = np.asarray(tfdata.to_numpy(token_ids))
+        padding_mask = np.ones_like(token_ids) if padding_mask is None else np.asarray(tfdata.to_numpy(padding_mask))
+        size = self.backbone.vocabulary_size
+        if token_ids.ndim != 2 or padding_mask.shape != token_ids.shape:
+            raise ValueError(f"score takes token ids (B, T) with a mask; got {token_ids.shape}, {padding_mask.shape}.")
+        if token_ids.size and not 0 <= token_ids.min() <= token_ids.max() < size:
+            raise ValueError(f"Token ids must lie in [0, {size}).")
         token_ids = ops.convert_to_tensor(token_ids, "int32")
-        padding_mask = ops.ones_like(token_ids) if padding_mask is None else ops.convert_to_tensor(padding_mask)
+        padding_mask = ops.convert_to_tensor(padding_mask)
         positions, visible = self.backbone.get_layer("positions")(padding_mask)
         hidden = self.backbone.walk(token_ids, positions, visible, intercept=layer_intercept_fn)
         logits = self.head(self.backbone, hidden)

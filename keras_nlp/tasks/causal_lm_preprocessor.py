@@ -1,11 +1,12 @@
 """Text to what a causal language model trains on and continues."""
 
 import keras
+import numpy as np
 
 from keras_nlp.layers.packing import pack
 from keras_nlp.tokenizers import Tokenizer
 from keras_nlp.tokenizers.text import as_strings
-from keras_zoo import Preprocessor
+from keras_zoo import Preprocessor, tfdata
 
 
 class CausalLMPreprocessor(Preprocessor):
@@ -60,7 +61,9 @@ class CausalLMPreprocessor(Preprocessor):
         return [start + row for row in self.tokenizer.encode(strings)], single
 
     def generate_preprocess(self, x, sequence_length=None):
-        """Prompts as `{"token_ids", "padding_mask"}`, padded to `sequence_length`."""
+        """Prompts as `{"token_ids", "padding_mask"}`, padded to `sequence_length`; in tf.data too."""
+        if tfdata.is_graph_tensor(x):
+            return tfdata.call_in_graph(lambda x: self.generate_preprocess(x, sequence_length), x)
         strings, single = as_strings(x)
         token_ids, mask = self.pack(strings, sequence_length or self.sequence_length, add_end_token=False)
         data = {"token_ids": token_ids, "padding_mask": mask}
@@ -74,6 +77,8 @@ class CausalLMPreprocessor(Preprocessor):
         return self.pack(as_strings(x)[0], length, self.add_end_token)
 
     def generate_postprocess(self, x):
-        """Token dictionaries back to text, without special tokens."""
-        rows = [ids[keep] for ids, keep in zip(x["token_ids"], x["padding_mask"].astype(bool), strict=True)]
-        return self.tokenizer.detokenize(rows, skip_special_tokens=True)
+        """A token dictionary back to text, without special tokens: a string for one row, a list for a batch."""
+        token_ids, mask = (np.asarray(tfdata.to_numpy(x[name])) for name in ("token_ids", "padding_mask"))
+        pairs = zip(np.atleast_2d(token_ids), np.atleast_2d(mask).astype(bool), strict=True)
+        texts = self.tokenizer.decode([ids[keep].tolist() for ids, keep in pairs], skip_special_tokens=True)
+        return texts[0] if token_ids.ndim == 1 else texts

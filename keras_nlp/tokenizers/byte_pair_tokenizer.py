@@ -7,6 +7,7 @@ import tokenizers as rust
 
 from keras_nlp.tokenizers.tokenizer import Tokenizer
 from keras_zoo.errors import PresetError
+from keras_zoo.formats.files import read_json
 
 VOCABULARY_FILES = ("vocabulary.json", "vocab.json")  # KerasHub's name, transformers' name
 
@@ -19,7 +20,7 @@ class BytePairTokenizer(Tokenizer):
         merges: a list of `"left right"`, most frequent first, or the path of a `merges.txt`.
         sequence_length: cut and pad every row to this length; None leaves rows as they are.
         add_prefix_space: put a space before the text, so that its first word reads like any other.
-        unsplittable_tokens: tokens that are found in the text whole, such as `"<|endoftext|>"`.
+        unsplittable_tokens: tokens that are found in the text whole, beside the special ones.
     """
 
     asset_arguments = ("vocabulary", "merges")
@@ -37,11 +38,11 @@ class BytePairTokenizer(Tokenizer):
         self.merges = read_merges(merges)
         self.add_prefix_space = add_prefix_space
         special_tokens = special_tokens or {}
-        self.unsplittable_tokens = list(unsplittable_tokens or dict.fromkeys(special_tokens.values()))
-        self.engine = self.build_engine()
+        self.unsplittable_tokens = list(dict.fromkeys([*special_tokens.values(), *(unsplittable_tokens or ())]))
+        self.engine = self.build_engine(set(special_tokens.values()))
         super().__init__(special_tokens, sequence_length)
 
-    def build_engine(self):
+    def build_engine(self, special):
         try:
             model = rust.models.BPE(self.vocabulary, [tuple(m.split(" ")) for m in self.merges])
         except Exception as error:  # the Rust library raises a bare Exception
@@ -49,8 +50,12 @@ class BytePairTokenizer(Tokenizer):
         engine = rust.Tokenizer(model)
         engine.pre_tokenizer = rust.pre_tokenizers.ByteLevel(add_prefix_space=self.add_prefix_space)
         engine.decoder = rust.decoders.ByteLevel()
-        known = [t for t in self.unsplittable_tokens if t in self.vocabulary]
-        engine.add_special_tokens([rust.AddedToken(t, special=True, normalized=False) for t in known])
+        lacking = [t for t in self.unsplittable_tokens if t not in self.vocabulary]
+        if lacking:
+            raise PresetError(f"The vocabulary of {type(self).__name__} lacks the special tokens {lacking}.")
+        for token in self.unsplittable_tokens:
+            added = rust.AddedToken(token, special=token in special, normalized=False)
+            (engine.add_special_tokens if token in special else engine.add_tokens)([added])
         return engine
 
     def encode(self, strings):
@@ -87,20 +92,16 @@ class BytePairTokenizer(Tokenizer):
         folder = Path(folder)
         vocabulary = next((folder / n for n in VOCABULARY_FILES if (folder / n).is_file()), None)
         if vocabulary is not None and (folder / "merges.txt").is_file():
-            return {"vocabulary": read_vocabulary(vocabulary), "merges": read_merges(folder / "merges.txt")}
+            entries, added = read_json(vocabulary), {}
+            if (folder / "added_tokens.json").is_file():
+                added = read_json(folder / "added_tokens.json")
+            return assets(entries, folder / "merges.txt", added)
         if (folder / "tokenizer.json").is_file():
             return read_tokenizer_json(folder / "tokenizer.json")
         raise PresetError(
             f"{folder} holds no byte-pair tokenizer: expected vocabulary.json (or vocab.json) with merges.txt, or "
             "tokenizer.json. Pass preprocessor=None to load the model alone."
         )
-
-
-def read_json(path):
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PresetError(f"{path} cannot be read as JSON: {error}") from None
 
 
 def read_vocabulary(vocabulary):
@@ -135,4 +136,16 @@ def read_tokenizer_json(path):
     if not isinstance(model, dict) or "merges" not in model:
         raise PresetError(f"{path} does not describe a byte-pair tokenizer.")
     added = {token["content"]: token["id"] for token in data.get("added_tokens", ())}
-    return {"vocabulary": read_vocabulary(model["vocab"] | added), "merges": read_merges(model["merges"])}
+    return assets(model["vocab"], model["merges"], added)
+
+
+def assets(vocabulary, merges, added):
+    """The asset arguments; `added` tokens, as a fine-tuned model has them, are found in a text whole."""
+    found = {"vocabulary": read_vocabulary(vocabulary | added), "merges": read_merges(merges)}
+    return found | ({"unsplittable_tokens": list(added)} if added else {})
+
+
+def merges_of(engine):
+    """The merges of a byte-pair tokenizer of the Rust library, as `"left right"`."""
+    merges = json.loads(engine.to_str())["model"]["merges"]
+    return [m if isinstance(m, str) else " ".join(m) for m in merges]

@@ -53,7 +53,7 @@ def as_id_rows(inputs):
     if not isinstance(inputs, list | tuple):
         raise ValueError(f"Expected token ids; got {inputs!r:.100} ({type(inputs).__name__}).")
     rows = [to_numpy(row) for row in inputs]
-    if all(isinstance(x, int | np.integer) or getattr(x, "ndim", None) == 0 for x in rows):
+    if rows and all(isinstance(x, int | np.integer) or getattr(x, "ndim", None) == 0 for x in rows):
         return [[int(x) for x in rows]], True
     return [[int(x) for x in row] for row in rows], False
 

@@ -53,7 +53,8 @@ class Tokenizer(Configured):
             rows = rows.reshape(-1, self.sequence_length)
         return rows[0] if single else rows
 
-    __call__ = tokenize
+    def __call__(self, inputs):
+        return self.tokenize(inputs)
 
     def detokenize(self, inputs, skip_special_tokens=False):
         """Ids of one text -> a str; a batch (lists, arrays, ragged tensor) -> a list of str."""

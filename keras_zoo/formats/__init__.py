@@ -14,6 +14,8 @@ def open_folder(folder):
     """The layout of a folder, opened for reading. Raises `PresetError` where none is recognised."""
     folder = Path(folder)
     if not (folder / "config.json").is_file():
+        if native.NativeLayout.without_model(folder):
+            return native.NativeLayout(folder, None)
         found = sorted(p.name for p in folder.iterdir())[:10]
         raise PresetError(f"{folder} is no preset: it has no config.json (it holds {found or 'nothing'}).")
     config = read_json(folder / "config.json")

@@ -16,8 +16,8 @@ class Layout:
     backbone_config = task_config = preprocessor_config = None
     family = task_class = None
 
-    def tokenizer(self, cls, overrides):
-        """The tokenizer, of class `cls`."""
+    def tokenizer_config(self, cls):
+        """The arguments of the tokenizer, of class `cls`, its vocabulary included."""
         raise NotImplementedError
 
     def tensors(self):

@@ -21,6 +21,7 @@ from keras_zoo.formats.layout import Layout
 from keras_zoo.formats.safetensors_file import open_tensors, write_tensors
 
 VERSION = 1
+STORED_DTYPES = ("float32", "bfloat16", "float16")
 TOKENIZER = "assets/tokenizer"
 
 
@@ -29,7 +30,12 @@ class NativeLayout(Layout):
 
     def __init__(self, folder, config):
         self.folder = folder
-        self.backbone_config = section(config, folder / "config.json")
+        if config is None:  # a tokenizer or preprocessor saved alone
+            parts = (folder / "preprocessor.json", folder / TOKENIZER / "config.json")
+            config = read_json(next(path for path in parts if path.is_file()))
+            section(config, folder)
+        else:
+            self.backbone_config = section(config, folder / "config.json")
         self.family = registry.family_with(config["class_name"])
         if (folder / "task.json").is_file():
             task = read_json(folder / "task.json")
@@ -42,25 +48,30 @@ class NativeLayout(Layout):
             self.preprocessor_config = section(preprocessor, folder / "preprocessor.json")
 
     @staticmethod
+    def without_model(folder):
+        return (folder / "preprocessor.json").is_file() or (folder / TOKENIZER / "config.json").is_file()
+
+    @staticmethod
     def recognises(config):
         return str(config.get("registered_name", "")).startswith("keras_zoo>")
 
-    def tokenizer(self, cls, overrides):
+    def tokenizer_config(self, cls):
         path = self.folder / TOKENIZER / "config.json"
         if not path.is_file():
             raise PresetError(f"{self.folder} holds no tokenizer. Pass preprocessor=None to load the model alone.")
-        config = section(read_json(path), path) | overrides
-        return cls(**cls.load_assets(self.folder / TOKENIZER), **config)
+        return cls.load_assets(self.folder / TOKENIZER) | section(read_json(path), path)
 
     def tensors(self):
         return open_tensors(self.folder)
 
     def bindings(self, model, tensors):
-        bindings = weights.native_bindings(model)
-        if self.task_class is None or not isinstance(model, self.family.backbone):
-            return bindings, ()
-        own = {path.split("/")[0] for path in bindings}  # a bare backbone out of a task: the head's tensors are left
-        return bindings, [name for name in tensors if name.split("/")[0] not in own]
+        backbone = getattr(model, "backbone", model)
+        if self.task_class is not None and isinstance(model, self.task_class):
+            return weights.native_bindings(model), ()
+        # A head that the preset does not have starts anew; one that the model does not have is left out.
+        bindings = weights.native_bindings(backbone)
+        own = {path.split("/")[0] for path in bindings}
+        return bindings, [name for name in tensors if self.task_class and name.split("/")[0] not in own]
 
 
 def section(data, path):
@@ -77,6 +88,11 @@ def described(thing, without=()):
     """
     cls = registry.known_class(type(thing))
     name, accepted = cls.__name__, ("name", *argument_names(cls))
+    if extra := sorted(set(argument_names(type(thing))) - set(accepted)):
+        raise PresetError(
+            f"{type(thing).__name__} has arguments that {name} does not take: {extra}. To save it, give it a Family of "
+            "its own with keras_zoo.registry.register."
+        )
     config = {k: v for k, v in thing.get_config().items() if k in accepted and k not in without}
     return {"class_name": name, "registered_name": f"keras_zoo>{name}", "config": config}
 
@@ -103,6 +119,8 @@ def write(
         model = task or backbone
         write_json(folder / "config.json", described(backbone))
         arrays = weights.collect(model, weights.native_bindings(model))
+        if weights_dtype is not None and weights_dtype not in STORED_DTYPES:
+            raise ValueError(f"weights_dtype must be one of {STORED_DTYPES}; got {weights_dtype!r}.")
         if weights_dtype is not None:
             arrays = {name: array.astype(weights.numpy_dtype(weights_dtype)) for name, array in arrays.items()}
         write_tensors(folder, arrays, max_shard_bytes=int(max_shard_size * 1e9), metadata={"format": "keras_zoo"})

@@ -14,6 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from keras_zoo.errors import PresetError
+from keras_zoo.formats.files import read_json
 
 LARGEST_HEADER = 100_000_000  # bytes; the limit of the reference implementation
 ALIGNMENT = 64  # bytes; a buffer so aligned is taken over by XLA without a copy
@@ -100,8 +101,8 @@ def open_tensors(folder, stem="model"):
     if not index.is_file():
         raise PresetError(f"{folder} holds no weights: expected {single.name} or {index.name}.")
     try:
-        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        shards = sorted(set(read_json(index)["weight_map"].values()))
+    except (KeyError, TypeError, AttributeError) as error:
         raise PresetError(f"{index} is not a shard index: {error!r}") from None
     tensors = {}
     for shard in shards:
@@ -115,6 +116,8 @@ def write_tensors(folder, arrays, stem="model", max_shard_bytes=5_000_000_000, m
     """Writes `{name: array}` as one file, or as indexed shards where it is larger than `max_shard_bytes`."""
     from safetensors.numpy import save_file
 
+    if not max_shard_bytes > 0:
+        raise ValueError(f"max_shard_size must be greater than 0; got {max_shard_bytes / 1e9}.")
     shards, room = [{}], max_shard_bytes
     for name, array in arrays.items():
         if array.nbytes > room and shards[-1]:

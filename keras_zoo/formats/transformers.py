@@ -50,16 +50,16 @@ class TransformersLayout(Layout):
         except KeyError as error:
             raise PresetError(f"{folder / 'config.json'} lacks {error}.") from None
         path = folder / "tokenizer_config.json"
-        self.tokenizer_config = read_json(path) if path.is_file() else {}
+        self.settings = read_json(path) if path.is_file() else {}
         self.task_class, self.task_config = self.family.tasks[0], {}
-        self.preprocessor_config = self.checkpoint.read_preprocessor(config, self.tokenizer_config)
+        self.preprocessor_config = self.checkpoint.read_preprocessor(config, self.settings)
 
     @staticmethod
     def recognises(config):
         return isinstance(config.get("model_type"), str)
 
-    def tokenizer(self, cls, overrides):
-        return cls(**cls.load_assets(self.folder), **self.checkpoint.read_tokenizer(self.tokenizer_config) | overrides)
+    def tokenizer_config(self, cls):
+        return cls.load_assets(self.folder) | self.checkpoint.read_tokenizer(self.settings)
 
     def tensors(self):
         if (self.folder / "pytorch_model.bin").is_file() and not list(self.folder.glob("model*.safetensors*")):

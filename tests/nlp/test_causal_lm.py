@@ -195,6 +195,68 @@ def test_score(lm, bare_lm):
         lm.score(texts, scoring_mode="perplexity")
 
 
+@pytest.mark.parametrize(
+    ("token_ids", "message"),
+    [([1, 2], r"\(B, T\)"), ([[999]], r"must lie in \[0, 300\)"), ("the", "Without a preprocessor")],
+)
+def test_bad_scores(bare_lm, token_ids, message):
+    with pytest.raises(ValueError, match=message):
+        bare_lm.score(token_ids)
+
+
+def test_one_batch(short):
+    model = new_model(short)
+    assert np.isfinite(model.train_on_batch(TEXTS)).all() and np.isfinite(model.test_on_batch(TEXTS)).all()
+    assert model.predict_on_batch(TEXTS).shape == (len(TEXTS), LENGTH, 300)
+
+
+def test_bad_data_loses_nothing(short):
+    """After an error in the middle of a loop the model is whole: under JAX the loop had borrowed its variables."""
+    model = new_model(short)
+    before = model.generate("the", max_new_tokens=5, sampler="greedy")
+    for method in (model.predict, model.evaluate):
+        with pytest.raises(ValueError, match="at position 0"):
+            method([*TEXTS[:4], None], batch_size=4, verbose=0)
+        assert model.generate("the", max_new_tokens=5, sampler="greedy") == before
+    with pytest.raises(ValueError, match="at position 0"):
+        model.fit([*TEXTS[:4], None], batch_size=4, verbose=0, shuffle=False)
+    model.generate("the", max_new_tokens=5)
+    model.fit(TEXTS, verbose=0)
+
+
+def test_unbatched_data_is_named(short):
+    tf = pytest.importorskip("tensorflow")
+    with pytest.raises(ValueError, match="not batched"):
+        new_model(short).fit(tf.data.Dataset.from_tensor_slices(TEXTS))
+
+
+def test_prompts_in_tf_data(short):
+    tf = pytest.importorskip("tensorflow")
+    expected = short.generate_preprocess(TEXTS, sequence_length=8)
+    (batch,) = tf.data.Dataset.from_tensor_slices(TEXTS).batch(9).map(lambda x: short.generate_preprocess(x, 8))
+    np.testing.assert_array_equal(batch["token_ids"], expected["token_ids"])
+    assert short.generate_postprocess(short.generate_preprocess("the sea")) == "the sea"
+
+
+def test_layers_off_the_graph_are_weights_too(short, tmp_path):
+    """A head that only generation uses belongs to the model, and a preset without it loads with a new one."""
+
+    class WithHead(GPT2CausalLM):
+        def __init__(self, backbone, preprocessor=None, **kwargs):
+            self.scale = keras.layers.EinsumDense("bd,d->bd", 300, name="scale")
+            self.scale.build((None, 300))
+            super().__init__(backbone, preprocessor, **kwargs)
+
+        def next_logits(self, token_ids, cache):
+            return self.scale(super().next_logits(token_ids, cache))
+
+    model = new_model(short)
+    model.backbone.save_to_preset(tmp_path)
+    again = WithHead.from_preset(tmp_path, preprocessor=short)
+    assert len(again.weights) == len(model.weights) + 1
+    assert again.generate("the", max_new_tokens=3)
+
+
 def test_score_intercept(bare_lm):
     seen = []
 

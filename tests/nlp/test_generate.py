@@ -88,7 +88,7 @@ def test_buckets():
     else:
         assert sizes == [16, 16, 24, 24, 32, 48, 48, 64, 128, 192, 1024]
         assert [bucket(n) for n in (1, 2, 3, 4, 5, 6, 7, 9)] == [1, 2, 4, 4, 6, 6, 8, 12]
-    assert [capacity_for(n) for n in (16, 127, 128, 1000, 1024)] == [128, 128, 256, 1024, 2048]
+    assert [capacity_for(n) for n in (16, 127, 128, 1000, 1024)] == [128, 128, 192, 1024, 1536]
 
 
 def test_lengths(bare_lm):
@@ -104,6 +104,7 @@ def test_lengths(bare_lm):
     # A prompt that is as long as max_length already is given back.
     assert bare_lm.generate(prompts, max_length=3, stop_token_ids=None)["padding_mask"].sum(1).tolist() == [3, 3]
     assert bare_lm.generate(tokens([1, 2]), max_length=2)["token_ids"].tolist() == [[1, 2]]
+    assert bare_lm.generate(tokens([1, 2]), 4, None, max_new_tokens=9)["padding_mask"].sum() == 4  # the smaller limit
     # The context bounds everything.
     assert bare_lm.generate(tokens([1] * 45), max_new_tokens=50, stop_token_ids=None)["token_ids"].shape == (1, 48)
 
@@ -115,6 +116,10 @@ def test_stop_tokens(bare_lm):
     outputs = bare_lm.generate(tokens([1, 2, 3], [7, 8]), max_new_tokens=20, sampler="greedy", stop_token_ids=[stop])
     first = outputs["token_ids"][0][outputs["padding_mask"][0]].tolist()
     assert first == free[: place + 1] and (outputs["token_ids"][0][place + 1 :] == 0).all()
+    # One id is as good as a list of one, and 0 is an id like any other.
+    again = bare_lm.generate(tokens([1, 2, 3], [7, 8]), max_new_tokens=20, sampler="greedy", stop_token_ids=stop)
+    np.testing.assert_array_equal(again["token_ids"], outputs["token_ids"])
+    assert bare_lm.request([[1]], 5, 0)[0].stop_token_ids == [0]
     # A stop token in the prompt does not stop anything.
     outputs = bare_lm.generate(tokens([stop, 2]), max_new_tokens=1, sampler="greedy", stop_token_ids=[stop])
     assert outputs["padding_mask"].sum() == 3
@@ -237,7 +242,9 @@ def test_samplers_of_one_class_do_not_share_a_program(lm):
 
     texts = [lm.generate("a", max_new_tokens=2, sampler=Always(token), strip_prompt=True) for token in (66, 67)]
     assert texts[0] != texts[1]
-    assert lm.loop(RandomSampler(seed=1)) is lm.loop(RandomSampler(seed=2)) is not lm.loop(RandomSampler(2.0))
+    assert (
+        lm.loop(RandomSampler(seed=1)) is lm.loop(RandomSampler(seed=2)) is not lm.loop(RandomSampler(temperature=2.0))
+    )
 
 
 def test_compiled_sampler(preprocessor, lm):
@@ -316,8 +323,8 @@ def test_low_precision(lm, tmp_path, dtype):
         (["fine", None], {}, "at position 1"),
         (b"\xff", {}, "not UTF-8"),
         ("the king", {"max_length": 2}, "more than the max_length of 2"),
-        ("the king", {"max_length": 0}, "max_length must be at least 1"),
-        ("the king", {"max_new_tokens": -1}, "max_new_tokens must be at least 1"),
+        ("the king", {"max_length": 0}, "max_length must be a whole number of at least 1"),
+        ("the king", {"max_new_tokens": -1}, "max_new_tokens must be a whole number of at least 1"),
         ("the king and " * 30, {"max_length": 400}, "more than the context of 48"),
         ("the", {"sampler": "beem"}, "Unknown sampler 'beem'"),
         ({"token_ids": [[1, 300]]}, {}, r"must lie in \[0, 300\)"),
@@ -325,6 +332,11 @@ def test_low_precision(lm, tmp_path, dtype):
         ({"token_ids": [[1, 2]], "padding_mask": [[1]]}, {}, "same shape"),
         ({"token_ids": [[1], [2]], "padding_mask": [[1], [0]]}, {}, r"prompts at \[1\] have no token"),
         ({"ids": [[1]]}, {}, "'token_ids' and 'padding_mask'"),
+        ({"token_ids": [[1, 2, 3]], "padding_mask": [[1, 0, 1]]}, {}, r"holes in the rows \[0\]"),
+        ("the", {"stop_token_ids": 300}, r"must be ids in \[0, 300\)|must be token ids in \[0, 300\)"),
+        ("the", {"stop_token_ids": "end"}, "'auto' or None; got 'end'"),
+        ("the", {"max_length": 9.5}, "whole number"),
+        ("the", {"seed": 1.0}, "seed must be a whole number"),
     ],
 )
 def test_bad_input(lm, inputs, options, message):

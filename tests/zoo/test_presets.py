@@ -193,6 +193,8 @@ BROKEN_CONFIGS = {
     "a key too many": (lambda p: edit(p, lambda d: d["config"].update(depth=3)), "does not fit GPT2Backbone"),
     "a key too few": (lambda p: edit(p, lambda d: d["config"].pop("num_heads")), "does not fit GPT2Backbone"),
     "heads": (lambda p: edit(p, lambda d: d["config"].update(num_heads=3)), "multiple of num_heads"),
+    "no heads": (lambda p: edit(p, lambda d: d["config"].update(num_heads=0)), "does not fit GPT2Backbone"),
+    "a dtype object": (lambda p: edit(p, lambda d: d["config"].update(dtype={"module": "os"})), "name of a policy"),
     "no config": (lambda p: edit(p, lambda d: d.pop("config")), "class_name and a config"),
 }
 
@@ -315,6 +317,72 @@ def test_saving_is_all_or_nothing(lm, folder, monkeypatch):
         lm.save_to_preset(folder.parent / "new")
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
     assert sorted(p.name for p in folder.parent.iterdir()) == ["preset"]
+    assert not [p for p in folder.iterdir() if p.name.startswith(".")]
+
+
+def test_a_failing_rename_is_undone(lm, folder, monkeypatch):
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    move, count = os.replace, iter(range(100))
+
+    def failing(source, target):
+        if next(count) == 9:
+            raise OSError(5, "Input/output error")
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(PresetError, match="Input/output error"):
+        lm.save_to_preset(folder)
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+def test_saving_does_not_disturb_the_folder(lm, folder, monkeypatch):
+    """An open log goes on, the working directory stays, other weights stay, links are not written through."""
+    (folder / "model_ema.safetensors").write_text("mine")
+    outside = folder.parent / "precious.json"
+    outside.write_text("{}")
+    (folder / "preprocessor.json").unlink()
+    (folder / "preprocessor.json").symlink_to(outside)
+    monkeypatch.chdir(folder)
+    with open(folder / "log.csv", "a") as log:
+        lm.save_to_preset(".")
+        log.write("line")
+    assert os.getcwd() == str(folder) and (folder / "log.csv").read_text() == "line"
+    assert (folder / "model_ema.safetensors").read_text() == "mine" and outside.read_text() == "{}"
+    assert not (folder / "preprocessor.json").is_symlink()
+    shutil.move(folder / "assets", folder.parent / "elsewhere")
+    (folder / "assets").symlink_to(folder.parent / "elsewhere")
+    with pytest.raises(PresetError, match="symbolic link"):
+        lm.save_to_preset(folder)
+
+
+def test_parts_saved_alone(lm, tmp_path):
+    lm.preprocessor.save_to_preset(tmp_path / "preprocessor")
+    again = Preprocessor.from_preset(tmp_path / "preprocessor")
+    assert again.get_config() == lm.preprocessor.get_config()
+    with pytest.raises(PresetError, match="holds no model"):
+        Task.from_preset(tmp_path / "preprocessor")
+
+
+def test_bad_save_options(lm, tmp_path):
+    for options, message in (
+        ({"weights_dtype": "int8"}, "weights_dtype must be one of"),
+        ({"max_shard_size": 0}, "greater than 0"),
+        ({"shards": 3}, r"does not take \['shards'\]"),
+        ({"format": "transformers", "weights_dtype": "float16"}, "does not take"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            lm.save_to_preset(tmp_path / "new", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_arguments_of_a_subclass_are_not_lost_in_silence(lm, tmp_path):
+    class Scaled(GPT2CausalLM):
+        def __init__(self, backbone, preprocessor=None, scale=1.0, **kwargs):
+            super().__init__(backbone, preprocessor, **kwargs)
+            self.scale = scale
+
+    with pytest.raises(PresetError, match=r"does not take: \['scale'\]"):
+        Scaled(lm.backbone, scale=2.0).save_to_preset(tmp_path / "scaled")
 
 
 def test_half_written_folders(lm, folder):

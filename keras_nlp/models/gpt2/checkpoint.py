@@ -104,6 +104,10 @@ def write_tokenizer(preprocessor, folder):
             "bos_token": tokenizer.start_token,
             "eos_token": tokenizer.end_token,
             "unk_token": tokenizer.end_token,
+            "added_tokens_decoder": {
+                str(tokenizer.token_to_id(token)): {"content": token, "special": token == tokenizer.end_token}
+                for token in tokenizer.unsplittable_tokens
+            },
         },
     )
 
