@@ -105,7 +105,7 @@ class StopAt(keras.callbacks.Callback):
 
 def perplexity(lm, documents, separator):
     """exp of the mean loss a token over the held-out documents."""
-    loss = lm.evaluate(Windows(documents, separator), verbose=0)
+    loss = lm.evaluate(Windows(documents, separator), verbose=0, return_dict=True)["loss"]
     return math.exp(loss)
 
 

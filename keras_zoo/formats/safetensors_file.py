@@ -114,8 +114,6 @@ def open_tensors(folder, stem="model"):
 
 def write_tensors(folder, arrays, stem="model", max_shard_bytes=5_000_000_000, metadata=None):
     """Writes `{name: array}` as one file, or as indexed shards where it is larger than `max_shard_bytes`."""
-    from safetensors.numpy import save_file
-
     if not max_shard_bytes > 0:
         raise ValueError(f"max_shard_size must be greater than 0; got {max_shard_bytes / 1e9}.")
     shards, room = [{}], max_shard_bytes
@@ -126,13 +124,23 @@ def write_tensors(folder, arrays, stem="model", max_shard_bytes=5_000_000_000, m
         shards[-1][name] = array
         room -= array.nbytes
     if len(shards) == 1:
-        save_file(dict(shards[0]), Path(folder) / f"{stem}.safetensors", metadata=metadata)
+        save(shards[0], Path(folder) / f"{stem}.safetensors", metadata)
         return
     weight_map = {}
     for number, shard in enumerate(shards, 1):
         file = f"{stem}-{number:05}-of-{len(shards):05}.safetensors"
-        save_file(shard, Path(folder) / file, metadata=metadata)
+        save(shard, Path(folder) / file, metadata)
         weight_map |= dict.fromkeys(shard, file)
     total = sum(array.nbytes for array in arrays.values())
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (Path(folder) / f"{stem}.safetensors.index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
+
+
+def save(arrays, path, metadata):
+    """One file, with the permissions any new file gets; the library makes it private to the user."""
+    from safetensors.numpy import save_file
+
+    path.touch()
+    mode = path.stat().st_mode
+    save_file(dict(arrays), path, metadata=metadata)
+    path.chmod(mode)
