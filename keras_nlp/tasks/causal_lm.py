@@ -15,6 +15,8 @@ from keras_nlp.tasks.causal_lm_preprocessor import CausalLMPreprocessor
 from keras_nlp.tokenizers.text import has_text
 from keras_zoo import Task, tfdata
 
+MOST_LOOPS = 16  # compiled programs kept for one model
+
 
 class CausalLM(Task):
     """A decoder with a head over the vocabulary: `{"token_ids", "padding_mask"}` `(B, T)` in, logits `(B, T, V)` out.
@@ -77,6 +79,8 @@ class CausalLM(Task):
         variables = self.weights
         key = (sampler.program_key(), tuple(map(id, variables)))
         if key not in self.loops:
+            if len(self.loops) >= MOST_LOOPS:  # a sweep over temperatures, say: forget the oldest program
+                self.loops.pop(next(iter(self.loops)))
             self.loops[key] = Loop(self, sampler, variables, self.compile_generate)
         return self.loops[key]
 
