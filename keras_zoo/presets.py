@@ -64,12 +64,12 @@ def load_backbone(cls, preset, load_weights, dtype, overrides):
 
 def load_task(cls, preset, load_weights, dtype, overrides):
     layout = open_preset(preset)
-    candidates = [layout.task_class] if layout.task_class else list(layout.family.tasks)
-    fitting = [c for c in candidates if issubclass(c, cls) or issubclass(cls, c)]
-    task_class = suitable(cls, (fitting or candidates)[0], preset)
+    candidates = [*filter(None, [layout.task_class]), *layout.family.tasks]
+    task_class = suitable(cls, next((c for c in candidates if fits(c, cls)), candidates[0]), preset)
     own, below = argument_names(task_class), argument_names(layout.family.backbone)
     refuse_unknown(overrides, own + below, task_class)
-    config = (layout.task_config or {}) | {k: v for k, v in overrides.items() if k in (*own, *ANY_MODEL)}
+    saved = layout.task_config if layout.task_class and issubclass(task_class, layout.task_class) else {}
+    config = saved | {k: v for k, v in overrides.items() if k in (*own, *ANY_MODEL)}
     below = {k: v for k, v in overrides.items() if k in below and k not in own}
     if "preprocessor" not in config:
         config["preprocessor"] = default_preprocessor(task_class, layout)

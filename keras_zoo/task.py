@@ -15,7 +15,7 @@ class Task(ZooModel):
     `DataLoader`, `keras.utils.PyDataset` or generator. With `preprocessor=None` they are Keras' own methods and take
     tensors.
 
-    Subclasses define `__init__(backbone, preprocessor=None, …, **kwargs)`, `default_compile()`, and
+    Subclasses define `__init__(backbone, preprocessor=None, …, **kwargs)`, `compile` with defaults for fine-tuning, and
     `preprocessor_class`.
     """
 
@@ -88,17 +88,18 @@ class Task(ZooModel):
 
     def evaluate(self, x=None, y=None, batch_size=None, *args, sample_weight=None, **kwargs):
         """`keras.Model.evaluate` on raw data; without a preprocessor, on tensors."""
-        if self.preprocessor is None or kwargs.get("_use_cached_eval_dataset"):  # fit hands in what it has prepared
-            return super().evaluate(x, y, batch_size, *args, sample_weight=sample_weight, **kwargs)
+        # Inside fit Keras calls this with what fit has prepared.
+        if self.preprocessor is not None and not kwargs.get("_use_cached_eval_dataset"):
+            x, y, batch_size, sample_weight = self.prepare(x, y, sample_weight, batch_size), None, None, None
         with self.whole_after_errors():
-            return super().evaluate(self.prepare(x, y, sample_weight, batch_size), None, None, *args, **kwargs)
+            return super().evaluate(x, y, batch_size, *args, sample_weight=sample_weight, **kwargs)
 
     def predict(self, x, batch_size=None, *args, **kwargs):
         """`keras.Model.predict` on raw data; without a preprocessor, on tensors."""
-        if self.preprocessor is None:
-            return super().predict(x, batch_size, *args, **kwargs)
+        if self.preprocessor is not None:
+            x, batch_size = self.prepare(x, batch_size=batch_size), None
         with self.whole_after_errors():
-            return super().predict(self.prepare(x, batch_size=batch_size), None, *args, **kwargs)
+            return super().predict(x, batch_size, *args, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, **kwargs):
         """`keras.Model.train_on_batch` on one batch of raw data."""
