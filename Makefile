@@ -8,6 +8,11 @@ TESTS ?= tests
 DEMO := .venv/demo-$(BACKEND)
 TEST := .venv/test
 LINT := .venv/lint
+# Tests compile many tiny programs and run each a few times: compile quickly, and never the same one twice.
+QUICK := TF_CPP_MIN_LOG_LEVEL=3 TOKENIZERS_PARALLELISM=false \
+  XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true" \
+  JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(TEST)/jax-cache JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
+  JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 SETTINGS := pyproject.toml constraints.txt
 
 export PROMPT
@@ -20,7 +25,7 @@ demo: $(DEMO)/ready
 test: $(TEST)/ready
 	@set -e; for backend in $(BACKENDS); do \
 	  echo "== tests under $$backend"; \
-	  KERAS_BACKEND=$$backend TF_CPP_MIN_LOG_LEVEL=3 TOKENIZERS_PARALLELISM=false $(TEST)/bin/python -m pytest $(TESTS); \
+	  KERAS_BACKEND=$$backend $(QUICK) $(TEST)/bin/python -m pytest $(TESTS); \
 	done
 
 lint: $(LINT)/ready
