@@ -13,7 +13,7 @@ from pathlib import Path
 from keras_zoo.config import serializable
 from keras_zoo.errors import PresetError
 
-ROOMS = ("keras_nlp", "keras_cv")  # imported when a preset is asked for before its package was
+ROOMS = ("keras_nlp",)  # imported when a preset is asked for before its package was
 FAMILIES = {}
 
 
@@ -62,8 +62,7 @@ def register(family):
 def families():
     """All families by name, those of the rooms that have not been imported yet included."""
     for room in ROOMS:
-        if (Path(__file__).parents[1] / room).is_dir():  # ours, not another package of the same name elsewhere
-            importlib.import_module(room)
+        importlib.import_module(room)
     return FAMILIES
 
 
