@@ -20,10 +20,10 @@ def argument_names(cls):
     """The names of the constructor's arguments, those handed on through `**kwargs` to a base class included."""
     names = []
     for base in cls.__mro__:
+        if "_config_root" in base.__dict__:
+            break
         init = base.__dict__.get("__init__")
-        if init is None or base.__dict__.get("_config_root"):
-            if base.__dict__.get("_config_root"):
-                break
+        if init is None:
             continue
         parameters = list(inspect.signature(init).parameters.values())[1:]
         names += [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]

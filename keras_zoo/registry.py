@@ -4,7 +4,6 @@ import copy
 import difflib
 import functools
 import importlib
-import inspect
 import json
 import re
 from dataclasses import dataclass, field
@@ -53,8 +52,7 @@ class Family:
 def register(family):
     """Makes a family known, to presets and to Keras' own `.keras` files."""
     for cls in family.classes.values():
-        if not inspect.isabstract(cls):
-            serializable(cls)
+        serializable(cls)
     FAMILIES[family.name] = family
     return family
 

@@ -12,7 +12,7 @@ from keras_nlp.generation.prompts import concatenate, rows_of_tokens
 from keras_nlp.generation.stream import TextStream
 from keras_nlp.layers.packing import pack
 from keras_nlp.tasks.causal_lm_preprocessor import CausalLMPreprocessor
-from keras_nlp.tokenizers.text import has_text
+from keras_nlp.tokenizers.text import check_ids, has_text
 from keras_zoo import Task, tfdata
 
 MOST_LOOPS = 16  # compiled programs kept for one model
@@ -181,9 +181,7 @@ class CausalLM(Task):
                 raise ValueError(f"The prompt at {i} has {len(row)} tokens, more than the {name} of {bound}.")
             lengths.append(min(limit, context))
         size = self.backbone.vocabulary_size
-        wrong = sorted({t for row in rows for t in row if not 0 <= t < size})
-        if wrong:
-            raise ValueError(f"Token ids must lie in [0, {size}); got {wrong[:10]}.")
+        check_ids(rows, size)
         if isinstance(stop_token_ids, str) and stop_token_ids == "auto":
             stop_token_ids = None if self.preprocessor is None else self.preprocessor.tokenizer.end_token_id
         stops = np.atleast_1d([] if stop_token_ids is None else tfdata.to_numpy(stop_token_ids))
@@ -224,11 +222,9 @@ class CausalLM(Task):
             token_ids, padding_mask = self.preprocessor.score_preprocess(token_ids)
         token_ids = np.asarray(tfdata.to_numpy(token_ids))
         padding_mask = np.ones_like(token_ids) if padding_mask is None else np.asarray(tfdata.to_numpy(padding_mask))
-        size = self.backbone.vocabulary_size
         if token_ids.ndim != 2 or padding_mask.shape != token_ids.shape:
             raise ValueError(f"score takes token ids (B, T) with a mask; got {token_ids.shape}, {padding_mask.shape}.")
-        if token_ids.size and not 0 <= token_ids.min() <= token_ids.max() < size:
-            raise ValueError(f"Token ids must lie in [0, {size}).")
+        check_ids(token_ids, self.backbone.vocabulary_size)
         token_ids = ops.convert_to_tensor(token_ids, "int32")
         padding_mask = ops.convert_to_tensor(padding_mask)
         positions, visible = self.backbone.get_layer("positions")(padding_mask)

@@ -50,9 +50,7 @@ class BytePairTokenizer(Tokenizer):
         engine = rust.Tokenizer(model)
         engine.pre_tokenizer = rust.pre_tokenizers.ByteLevel(add_prefix_space=self.add_prefix_space)
         engine.decoder = rust.decoders.ByteLevel()
-        lacking = [t for t in self.unsplittable_tokens if t not in self.vocabulary]
-        if lacking:
-            raise PresetError(f"The vocabulary of {type(self).__name__} lacks the special tokens {lacking}.")
+        self.check_tokens(self.unsplittable_tokens)
         for token in self.unsplittable_tokens:
             added = rust.AddedToken(token, special=token in special, normalized=False)
             (engine.add_special_tokens if token in special else engine.add_tokens)([added])
@@ -107,10 +105,7 @@ class BytePairTokenizer(Tokenizer):
 def read_vocabulary(vocabulary):
     if not isinstance(vocabulary, dict):
         vocabulary = read_json(vocabulary)
-    wrong = not isinstance(vocabulary, dict) or sorted(map(str, vocabulary.values())) != sorted(
-        map(str, range(len(vocabulary)))
-    )
-    if wrong:
+    if sorted(map(str, vocabulary.values())) != sorted(map(str, range(len(vocabulary)))):
         raise PresetError("A vocabulary must map each token to its own id, from 0 to its size - 1.")
     return vocabulary
 
@@ -132,11 +127,11 @@ def read_merges(merges):
 def read_tokenizer_json(path):
     """Vocabulary and merges out of the file format of the `tokenizers` library."""
     data = read_json(path)
-    model = data.get("model") if isinstance(data, dict) else None
-    if not isinstance(model, dict) or "merges" not in model:
-        raise PresetError(f"{path} does not describe a byte-pair tokenizer.")
-    added = {token["content"]: token["id"] for token in data.get("added_tokens", ())}
-    return assets(model["vocab"], model["merges"], added)
+    try:
+        added = {token["content"]: token["id"] for token in data.get("added_tokens", ())}
+        return assets(data["model"]["vocab"], data["model"]["merges"], added)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise PresetError(f"{path} does not describe a byte-pair tokenizer: {error!r}") from None
 
 
 def assets(vocabulary, merges, added):

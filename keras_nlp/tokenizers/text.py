@@ -58,6 +58,13 @@ def as_id_rows(inputs):
     return [[int(x) for x in row] for row in rows], False
 
 
+def check_ids(rows, vocabulary_size):
+    """Raises `ValueError` where a row of token ids holds one outside the vocabulary."""
+    wrong = sorted({int(i) for row in rows for i in row if not 0 <= i < vocabulary_size})
+    if wrong:
+        raise ValueError(f"Token ids must lie in [0, {vocabulary_size}); got {wrong[:10]}.")
+
+
 def has_text(x):
     """Whether `x` is text or holds text, however deep."""
     x = to_numpy(x)

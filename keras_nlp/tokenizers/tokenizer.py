@@ -1,10 +1,10 @@
 """The base class of every tokenizer."""
 
-import numpy as np
-
-from keras_nlp.tokenizers.text import as_id_rows, as_strings
+from keras_nlp.layers.packing import pack
+from keras_nlp.tokenizers.text import as_id_rows, as_strings, check_ids
 from keras_zoo import presets, tfdata
 from keras_zoo.config import Configured
+from keras_zoo.errors import PresetError
 
 
 class Tokenizer(Configured):
@@ -25,12 +25,16 @@ class Tokenizer(Configured):
         self.sequence_length = sequence_length
         self.special_tokens = special_tokens
         self.pad_token_id = 0
-        lacking = sorted({token for token in special_tokens.values() if self.token_to_id(token) is None})
-        if lacking:
-            raise ValueError(f"The vocabulary of {type(self).__name__} lacks the special tokens {lacking}.")
+        self.check_tokens(special_tokens.values())
         for name, token in special_tokens.items():
             setattr(self, name, token)
             setattr(self, f"{name}_id", self.token_to_id(token))
+
+    def check_tokens(self, tokens):
+        """Raises `PresetError` where the vocabulary lacks a token that must be found in a text whole."""
+        lacking = sorted({token for token in tokens if self.token_to_id(token) is None})
+        if lacking:
+            raise PresetError(f"The vocabulary of {type(self).__name__} lacks the special tokens {lacking}.")
 
     @property
     def special_token_ids(self):
@@ -48,9 +52,7 @@ class Tokenizer(Configured):
         strings, single = as_strings(inputs)
         rows = self.encode(strings)
         if self.sequence_length is not None:
-            rows = [row[: self.sequence_length] for row in rows]
-            rows = np.array([r + [self.pad_token_id] * (self.sequence_length - len(r)) for r in rows], "int32")
-            rows = rows.reshape(-1, self.sequence_length)
+            rows, _ = pack(rows, self.sequence_length, self.pad_token_id)
         return rows[0] if single else rows
 
     def __call__(self, inputs):
@@ -59,10 +61,7 @@ class Tokenizer(Configured):
     def detokenize(self, inputs, skip_special_tokens=False):
         """Ids of one text -> a str; a batch (lists, arrays, ragged tensor) -> a list of str."""
         rows, single = as_id_rows(inputs)
-        size = self.vocabulary_size()
-        wrong = sorted({i for row in rows for i in row if not 0 <= i < size})
-        if wrong:
-            raise ValueError(f"Token ids must lie in [0, {size}); got {wrong[:10]}.")
+        check_ids(rows, self.vocabulary_size())
         texts = self.decode(rows, skip_special_tokens)
         return texts[0] if single else texts
 

@@ -196,6 +196,10 @@ def test_bad_vocabularies(tmp_path):
         GPT2Tokenizer({"a": 0, "<|endoftext|>": 1}, ["a b c"])
     with pytest.raises(PresetError, match="do not fit together"):
         GPT2Tokenizer({"a": 0, "<|endoftext|>": 1}, ["a b"])
+    for text in ("{}", '{"model": {"merges": []}}', '{"model": {"vocab": {}, "merges": []}, "added_tokens": [{}]}'):
+        (tmp_path / "tokenizer.json").write_text(text)
+        with pytest.raises(PresetError, match="does not describe a byte-pair tokenizer"):
+            GPT2Tokenizer.load_assets(tmp_path)
     (tmp_path / "vocabulary.json").write_text("{")
     with pytest.raises(PresetError, match="cannot be read"):
         GPT2Tokenizer(tmp_path / "vocabulary.json", [])
