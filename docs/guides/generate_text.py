@@ -28,7 +28,7 @@ assert first == second
 
 
 # A sampler of one's own has one method. Its own arguments belong in get_config: the compiled loop is found by it.
-class MinPSampler(Sampler):
+class NearBest(Sampler):
     """A draw from the tokens that are at least `p` times as probable as the best one."""
 
     def __init__(self, p=0.1, temperature=1.0, seed=None):
@@ -44,13 +44,22 @@ class MinPSampler(Sampler):
         return super().get_config() | {"p": self.p}
 
 
-print("A sampler more:", lm.generate("The sea", max_new_tokens=30, sampler=MinPSampler(p=0.1), seed=7))
+print("A sampler more:", lm.generate("The sea", max_new_tokens=30, sampler=NearBest(p=0.1), seed=7))
 
 # Streaming yields the continuation in pieces of whole characters, as it is written.
 print("Streamed:       The sea", end="")
 for piece in lm.stream("The sea", max_new_tokens=30, sampler=sampler, seed=7):
     print(piece, end="", flush=True)
 print()
+
+# A chat keeps its cache between turns, so that a turn costs only what is new.
+chat = lm.session()
+for turn in ("The king said:", " The queen said:"):
+    print("In a session:  ", turn + chat.generate(turn, max_new_tokens=20, seed=1))
+
+# Penalties come before any sampler, and beam search looks for the most probable text.
+print("Penalised:     ", lm.generate("The sea", max_new_tokens=30, sampler="greedy", repetition_penalty=1.3))
+print("Beams:         ", lm.generate("The sea", max_new_tokens=30, sampler="beam", no_repeat_ngram_size=3))
 
 # How probable the model finds a text: the summed negative log-likelihood of its tokens.
 texts = ["The king went to the sea.", "Sea the to went king the."]

@@ -3,5 +3,6 @@
 from keras_nlp.generation.cache import KeyValueCache
 from keras_nlp.generation.loop import Loop, State
 from keras_nlp.generation.request import Request
+from keras_nlp.generation.session import Session
 
-__all__ = ["KeyValueCache", "Loop", "Request", "State"]
+__all__ = ["KeyValueCache", "Loop", "Request", "Session", "State"]

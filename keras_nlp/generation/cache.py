@@ -10,7 +10,8 @@ class KeyValueCache:
     Args:
         arrays: one `(key, value)` a layer, each `(B, heads, capacity, head_dim)`. They are never stacked: one write
             touches one layer's new rows and nothing else.
-        index: where the first of the coming tokens is written; one scalar, since prompts end at a common place.
+        index: where the first of the coming tokens is written: one scalar, since prompts end at a common place, or
+            `(B,)` where rows advance by themselves, as in speculative decoding.
         start: `(B,)` int32, the place of each row's first real token.
     """
 
@@ -23,12 +24,21 @@ class KeyValueCache:
     def capacity(self):
         return self.arrays[0][0].shape[2]
 
+    @property
+    def by_row(self):
+        return len(getattr(self.index, "shape", ())) == 1
+
+    @property
+    def filled(self):
+        """How far keys are attended to: where places are plain numbers, as in eager torch, no more than is filled."""
+        return self.capacity if hasattr(self.index, "shape") else None
+
     def place(self, length):
         """`positions (B, length)` and `visible (B, 1, length, S)` of the coming `length` tokens."""
-        query = self.index + ops.arange(length, dtype="int32")  # (T,)
-        key = ops.arange(self.index + length if in_place() else self.capacity, dtype="int32")  # (S,)
-        positions = ops.maximum(query[None, :] - self.start[:, None], 0)
-        visible = (key[None, :] <= query[:, None])[None] & (key[None, None, :] >= self.start[:, None, None])
+        query = ops.reshape(self.index, (-1, 1)) + ops.arange(length, dtype="int32")  # (B or 1, T)
+        key = ops.arange(self.filled or self.index + length, dtype="int32")  # (S,)
+        positions = ops.maximum(query - self.start[:, None], 0)
+        visible = (key <= query[:, :, None]) & (key >= self.start[:, None, None])
         return positions, visible[:, None]
 
     def layer(self, number):
@@ -43,18 +53,46 @@ class LayerCache:
 
     def update(self, key, value):
         """Writes `(B, N, T, H)` keys and values at the cache's index; returns all that are to be attended to."""
-        arrays, index = self.cache.arrays, self.cache.index
-        old_key, old_value = arrays[self.number]
-        if in_place():
-            end = index + key.shape[2]
-            old_key[:, :, index:end] = key
-            old_value[:, :, index:end] = value
-            return old_key[:, :, :end], old_value[:, :, :end]
-        at = (0, 0, index, 0)
-        arrays[self.number] = ops.slice_update(old_key, at, key), ops.slice_update(old_value, at, value)
-        return arrays[self.number]
+        pair = [self.write(old, new) for old, new in zip(self.cache.arrays[self.number], (key, value), strict=True)]
+        self.cache.arrays[self.number] = tuple(pair)
+        filled = self.cache.filled or self.cache.index + key.shape[2]
+        return pair if filled == self.cache.capacity else [array[:, :, :filled] for array in pair]
+
+    def write(self, old, new):
+        index = self.cache.index
+        if keras.backend.backend() == "torch":
+            return write_in_place(old, new, index)
+        if not self.cache.by_row:
+            return ops.slice_update(old, (0, 0, index, 0), new)
+        return written_by_row(old, new, index, axis=2)
 
 
-def in_place():
-    """torch runs eagerly: it writes into the cache itself, and attends to no more than is filled."""
-    return keras.backend.backend() == "torch"
+def written_by_row(old, new, index, axis=1):
+    """`old` with `new`, `(B, …, T, …)` along `axis`, put at each row's own place `index (B,)`."""
+    length, dims = new.shape[axis], len(old.shape)
+    place = ops.arange(old.shape[axis], dtype="int32")[None] - index[:, None]  # (B, C), 0 where new begins
+    shape = [-1 if i == 0 else old.shape[axis] if i == axis else 1 for i in range(dims)]
+    inside = ops.reshape((place >= 0) & (place < length), shape)
+    fresh = ops.take_along_axis(new, ops.reshape(ops.clip(place, 0, length - 1), shape), axis=axis)
+    return ops.where(inside, fresh, old)
+
+
+def reordered(arrays, row):
+    """Caches whose rows are those at `row (R,)`."""
+    return [(ops.take(key, row, axis=0), ops.take(value, row, axis=0)) for key, value in arrays]
+
+
+def write_in_place(old, new, index):
+    """torch writes into the cache itself; `index` is a number, a scalar or one place a row."""
+    import torch
+
+    length = new.shape[2]
+    if not hasattr(index, "shape"):
+        old[:, :, index : index + length] = new
+    elif index.ndim == 0:
+        old.index_copy_(2, index + torch.arange(length, device=old.device), new)
+    else:
+        rows = torch.arange(old.shape[0], device=old.device)[:, None]
+        places = index[:, None] + torch.arange(length, device=old.device)  # (B, T)
+        old[rows, :, places] = new.transpose(1, 2)
+    return old

@@ -1,40 +1,88 @@
 """How a step of generation is compiled, backend by backend."""
 
-import keras
+import contextlib
+import functools
+import os
+from pathlib import Path
+
+from keras import ops
+
+from keras_nlp.generation.weights import backend, on_cpu
+
+MOST_KEPT = 2 * 2**30  # bytes of compiled programs on disk
 
 
-def compile_function(function, variables, jit=True, donate=False):
-    """`function(*tensors) -> tensors`, compiled where the backend compiles.
+def compile_function(function, weights, jit=True, donate=False):
+    """`function(*tensors) -> tensors` as `program(values, *tensors)`, compiled where the backend compiles.
 
-    JAX: `jax.jit`, the variables' values as arguments, so that weights are neither constants of the compiled program
-    nor part of a loop's state; `donate` lets the result reuse the first argument's memory, which the caller then must
-    not read again. TensorFlow: one XLA `tf.function`. torch: eager, without gradients.
+    `values` are `weights.values(rows)`. `donate` lets the result reuse the memory of the first tensors (JAX), which the
+    caller then must not read again. torch: eager, without gradients; what it repeats is recorded by `RecordedReads`.
     """
-    backend = keras.backend.backend()
-    if backend == "jax" and jit:
-        import jax
 
-        def pure(values, *args):
-            with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
-                return function(*args)
+    def program(values, *args):
+        with weights.scope(values) if values else contextlib.nullcontext():
+            return function(*args)
 
-        compiled = jax.jit(pure, donate_argnums=(1,) if donate else ())
-        return lambda *args: compiled([v.value for v in variables], *args)
-    if backend == "tensorflow" and jit:
-        import tensorflow as tf
-
-        return tf.function(function, jit_compile=True)
-    if backend == "torch":
+    if backend() == "torch":
         import torch
 
-        return torch.inference_mode()(function)
-    return function
+        return torch.inference_mode()(program)
+    if not jit:
+        return lambda values, *args: function(*args)
+    if backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(program, jit_compile=True, autograph=False)
+    if backend() == "jax":
+        import jax
+
+        keep_programs()
+        return jax.jit(program, donate_argnums=(1,) if donate else (), compiler_options=xla_options())
+    return program
+
+
+@functools.cache
+def xla_options():
+    """XLA's options for generation on a CPU; None elsewhere and where this version of XLA does not know them.
+
+    XLA hands products of a few rows to YNNPACK, which takes up to 1.7 times as long as XLA's own (docs/performance.md).
+    """
+    import jax
+
+    options = {"xla_cpu_experimental_ynn_fusion_type": ""}
+    try:
+        if not on_cpu():
+            return None
+        jax.jit(lambda: 0, compiler_options=options).lower().compile()
+    except Exception:  # whatever XLA raises for an option of another version
+        return None
+    return options
+
+
+@functools.cache
+def keep_programs():
+    """JAX: keeps compiled programs in the user's cache folder, so that the next process need not compile them again.
+
+    What the user has set for JAX's persistent cache stays; `KERAS_ZOO_COMPILATION_CACHE` names another folder, or is
+    empty for none.
+    """
+    import jax
+
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_zoo" / "jax"
+    folder = os.environ.get("KERAS_ZOO_COMPILATION_CACHE", str(default))
+    if not folder or jax.config.jax_compilation_cache_dir is not None:
+        return
+    jax.config.update("jax_compilation_cache_dir", folder)
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    if "JAX_COMPILATION_CACHE_MAX_SIZE" not in os.environ:
+        jax.config.update("jax_compilation_cache_max_size", MOST_KEPT)
 
 
 def while_loop(condition, body, values):
     """`keras.ops.while_loop`; under torch a plain Python loop, so that places in the cache stay plain numbers."""
-    if keras.backend.backend() != "torch":
-        return keras.ops.while_loop(condition, body, values)
+    if backend() != "torch":
+        return ops.while_loop(condition, body, values)
     while condition(*values):
         values = body(*values)
     return values

@@ -3,68 +3,103 @@
 from typing import NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_nlp.generation.buckets import capacity_for
-from keras_nlp.generation.cache import KeyValueCache
+from keras_nlp.generation.cache import KeyValueCache, reordered
 from keras_nlp.generation.compiled import compile_function, while_loop
+from keras_nlp.generation.recorded import RecordedReads
+from keras_nlp.generation.weights import Weights
+from keras_zoo.tfdata import to_numpy
 
 
 class State(NamedTuple):
     """All that changes while text is written. `C` is the capacity, which grows by doubling.
 
-    tokens  (B, C) int32   prompts, padded on the left to a common end, then what has been written
-    cache   per layer (key, value), each (B, heads, C, head_dim)
-    index   () int32       where the next token is written; keys and values are filled up to index - 1
-    start   (B,) int32     each row's first real token
-    end     (B,) int32     the place before which each row must stop
-    done    (B,) bool      the row has met a stop token or its end; it is filled with padding from here on
-    stops   (S,) int32     stop tokens, -1 where unused
-    seed    (2,)           the state of the sampler's random numbers
+    tokens    (B, C) int32  prompts, padded on the left to a common end, then what has been written
+    cache     per layer (key, value), each (B, heads, C, head_dim)
+    index     () int32      where the next token is written; keys and values are filled up to index - 1
+    start     (B,) int32    each row's first real token
+    prompt    () int32      the prompts' common end
+    end       (B,) int32    the place before which each row must stop
+    done      (B,) bool     the row has met a stop token or its end; it is filled with padding from here on
+    stops     (S,) int32    stop tokens, -1 where unused
+    seed      (2,)          the state of the sampler's random numbers
+    broken    () int32      where logits were first found not to be finite numbers, -1 while they are
+    logprobs  (B, C)        float32, the written tokens' log-probabilities; () where they are not asked for
+    extra     dict          what a search keeps besides
     """
 
     tokens: object
     cache: object
     index: object
     start: object
+    prompt: object
     end: object
     done: object
     stops: object
     seed: object
+    broken: object
+    logprobs: object = ()
+    extra: object = {}
 
 
 class Loop:
     """`prefill` and `decode` for one model and one sampler, compiled once for each bucket of shapes.
 
-    `lm` gives `next_logits(token_ids, cache)` and `empty_cache(batch, capacity)`.
-    `traces` counts how often a program was traced, that is compiled on JAX and TensorFlow.
+    Searches that write otherwise than one token a row and step are subclasses with `begin` and `step` of their own.
+
+    Args:
+        lm: gives `next_logits(token_ids, cache)` and `empty_cache(batch, capacity)`.
+        sampler: a `keras_nlp.samplers.Sampler`.
+        processors: functions `(logits, state) -> logits` that come before the sampler.
+        logprobs: keep the written tokens' log-probabilities.
+        jit: compile; without it everything runs operation by operation.
+
+    Attributes: `traces` counts how often a program was traced, that is compiled on JAX and TensorFlow.
     """
 
-    def __init__(self, lm, sampler, variables, jit=True):
-        self.lm, self.sampler = lm, sampler
+    rows = 1  # rows of the state for each prompt
+    stride = 1  # the most places one step may write
+    streams = True  # what has been written stays, so that it may be shown at once
+
+    def __init__(self, lm, sampler, processors=(), logprobs=False, jit=True, draft=None):
+        self.lm, self.sampler, self.processors, self.logprobs = lm, sampler, tuple(processors), logprobs
+        self.draft = draft
         self.traces = 0
-        self.prefill = compile_function(self._prefill, variables, jit)
-        self.decode = compile_function(self._decode, variables, jit, donate=True)
-        self.grow = compile_function(self._grow, [], jit)
+        models = [lm] if draft is None else [lm, draft]
+        self.weights = Weights(
+            [v for m in models for v in m.weights], [v for m in models for v in m.head_weights()], lm.kept
+        )
+        self.reads = RecordedReads(jit)
+        self.prefill = compile_function(self._prefill, self.weights, jit)
+        self.decode = compile_function(self._decode, self.weights, jit, donate=True)
+        self.extend = compile_function(self._extend, self.weights, jit, donate=True)
+        self.grow = compile_function(self._grow, self.weights, jit)
+
+    # Programs.
 
     def _prefill(self, prompt, start, end, stops, seed):
         """Reads prompts `(B, P)`, padded on the left, and writes each row's first token."""
         self.traces += 1
         batch, length = prompt.shape
         cache = KeyValueCache(self.lm.empty_cache(batch, length), 0, start)
-        logits = self.lm.next_logits(prompt, cache)
         room = capacity_for(length) - length
         state = State(
             tokens=ops.pad(prompt, ((0, 0), (0, room))),
-            cache=widen(cache.arrays, room),
+            cache=(),
             index=integer(length),
             start=start,
+            prompt=integer(length),
             end=end,
             done=end <= length,
             stops=stops,
             seed=seed,
+            broken=ops.convert_to_tensor(-1, "int32"),
+            logprobs=ops.zeros((batch, length + room), "float32") if self.logprobs else (),
         )
-        return self.write(state, logits)
+        return self.begin(state, cache, prompt, room)
 
     def _decode(self, state, until):
         """Writes tokens up to place `until` (at most the capacity) or until every row is done."""
@@ -72,37 +107,137 @@ class Loop:
 
         def unfinished(*values):
             state = State(*values)
-            return ops.logical_and(state.index < until, ops.logical_not(ops.all(state.done)))
+            going = ops.logical_not(ops.all(state.done)) & (state.broken < 0)
+            return ops.logical_and(ops.max(state.index) < until, going)
 
-        def step(*values):
-            state = State(*values)
-            last = ops.slice(state.tokens, (0, state.index - 1), (state.tokens.shape[0], 1))
-            cache = KeyValueCache(state.cache, state.index - 1, state.start)
-            logits = self.lm.next_logits(last, cache)
-            return tuple(self.write(state._replace(cache=cache.arrays), logits))
+        return State(*while_loop(unfinished, lambda *values: tuple(self.step(State(*values))), tuple(state)))
 
-        return State(*while_loop(unfinished, step, tuple(state)))
+    def _extend(self, state, token_ids, count, end, stops, seed):
+        """Puts `count` more prompt tokens, `(1, T)` padded on the right, behind the text of the only row.
 
-    def write(self, state, logits):
-        """Chooses each row's next token from `logits (B, V)` and puts it at the index."""
-        generator = self.sampler.seed_generator.state
-        with keras.StatelessScope(state_mapping=[(generator, state.seed)]) as scope:
-            token = self.sampler(ops.cast(logits, "float32"))
-            seed = scope.get_current_value(generator)
-        token = ops.where(state.done, 0, token)
-        stopped = ops.any(token[:, None] == state.stops[None, :], axis=1)
+        Invariant of the loop: the last token has not been read yet, so all before it are read here. What padding
+        leaves in the cache lies behind the index, where no query looks before it is written over.
+        """
+        self.traces += 1
+        index, width = state.index, token_ids.shape[1]
+        tokens = ops.slice_update(state.tokens, (0, index), token_ids)
+        waiting = ops.slice(tokens, (0, index - 1), (1, width))
+        cache = KeyValueCache(state.cache, index - 1, state.start)
+        self.read(self.lm.next_logits, waiting, cache)
+        index = index + count
         return state._replace(
-            tokens=ops.slice_update(state.tokens, (0, state.index), token[:, None]),
-            index=state.index + 1,
-            done=ops.logical_or(state.done, ops.logical_or(stopped, state.index + 1 >= state.end)),
+            tokens=tokens,
+            cache=cache.arrays,
+            index=index,
+            prompt=index,
+            end=end,
+            done=end <= index,
+            stops=stops,
             seed=seed,
         )
 
     def _grow(self, state):
         """The same state with twice the capacity."""
         self.traces += 1
-        capacity = state.tokens.shape[1]
-        return state._replace(tokens=ops.pad(state.tokens, ((0, 0), (0, capacity))), cache=widen(state.cache, capacity))
+        room = state.tokens.shape[1]
+        return state._replace(
+            tokens=more_places(state.tokens, room),
+            cache=widen(state.cache, room),
+            logprobs=more_places(state.logprobs, room) if self.logprobs else (),
+            extra=self.grow_extra(state.extra, room),
+        )
+
+    # What a search may do otherwise.
+
+    def begin(self, state, cache, prompt, room):
+        """Reads the prompts into `cache`, which has no room, and writes the first token."""
+        logits = self.read(self.lm.next_logits, prompt, cache)
+        return self.write(state._replace(cache=widen(cache.arrays, room)), logits)
+
+    def step(self, state):
+        """Reads the last token of each row and writes the next one."""
+        last = ops.slice(state.tokens, (0, state.index - 1), (state.tokens.shape[0], 1))
+        cache = KeyValueCache(state.cache, state.index - 1, state.start)
+        logits = self.read(self.lm.next_logits, last, cache)
+        return self.write(state._replace(cache=cache.arrays), logits)
+
+    def grow_extra(self, extra, room):
+        return extra
+
+    def results(self, state):
+        """Tokens and log-probabilities `(B, K, C)` and where each ends `(B, K)`: NumPy, K texts for each prompt."""
+        tokens = keras.ops.convert_to_numpy(state.tokens)[:, None]
+        logprobs = keras.ops.convert_to_numpy(state.logprobs)[:, None] if self.logprobs else None
+        ends = np.broadcast_to(np.asarray(to_numpy(state.index)).reshape(-1, 1), tokens.shape[:2])
+        return tokens, logprobs, ends
+
+    # Shared steps.
+
+    def read(self, function, token_ids, cache):
+        """`function(token_ids, cache)`, a method of a model; traced and repeated on torch."""
+        return self.reads(function, token_ids, cache)
+
+    def write(self, state, logits):
+        """Chooses each row's next token from `logits (B, V)` and puts it at the index."""
+        logits, state = self.checked(state, logits)
+        with self.drawing(state) as scope:
+            token = self.sampler(self.processed(logits, state))
+            seed = scope.get_current_value(self.sampler.seed_generator.state)
+        token = ops.where(state.done, 0, token)
+        return self.put(state._replace(seed=seed), token, logits)
+
+    def put(self, state, token, logits):
+        """Writes `token (B,)` at the index; rows that are done get padding."""
+        stopped = self.stopping(state, token) | (state.index + 1 >= state.end)
+        if self.logprobs:
+            written = logprob(logits, token)[:, None]
+            state = state._replace(logprobs=ops.slice_update(state.logprobs, (0, state.index), written))
+        return state._replace(
+            tokens=ops.slice_update(state.tokens, (0, state.index), token[:, None]),
+            index=state.index + 1,
+            done=ops.logical_or(state.done, stopped),
+        )
+
+    def checked(self, state, logits, ahead=0):
+        """The logits in float32, and the state that knows whether they are numbers; they are for place index + ahead."""
+        logits = ops.cast(logits, "float32")
+        # The largest of a row with a NaN is NaN: one look at B numbers instead of B x V.
+        finite = ops.isfinite(ops.max(logits, axis=-1))
+        finite = finite if len(finite.shape) == 1 else ops.all(finite, axis=1)
+        wrong = ops.any(ops.logical_not(finite | state.done))
+        place = ops.cast(ops.max(state.index) + ahead, "int32")
+        return logits, state._replace(broken=ops.where((state.broken < 0) & wrong, place, state.broken))
+
+    def processed(self, logits, state):
+        for processor in self.processors:
+            logits = processor(logits, state)
+        return logits
+
+    def drawing(self, state):
+        """Within it the sampler draws from the state's random numbers."""
+        return keras.StatelessScope(state_mapping=[(self.sampler.seed_generator.state, state.seed)])
+
+    def stopping(self, state, token):
+        return ops.any(token[..., None] == state.stops, axis=-1)
+
+
+def logprob(logits, token):
+    """The log-probability of `token (…)` under `logits (…, V)`."""
+    chosen = ops.take_along_axis(logits, token[..., None], axis=-1)[..., 0]
+    return chosen - ops.logsumexp(logits, axis=-1)
+
+
+def repeated(state, count):
+    """The state with each row `count` times."""
+    row = ops.repeat(ops.arange(state.tokens.shape[0], dtype="int32"), count)
+    by_row = ("tokens", "start", "end", "done", *(["logprobs"] if len(state.logprobs) else []))
+    fresh = {name: ops.take(getattr(state, name), row, axis=0) for name in by_row}
+    return state._replace(**fresh, cache=reordered(state.cache, row))
+
+
+def more_places(x, room):
+    """`x (B, C, …)` with `room` more places, all zero."""
+    return ops.pad(x, ((0, 0), (0, room), *[(0, 0)] * (len(x.shape) - 2)))
 
 
 def widen(arrays, room):

@@ -1,5 +1,8 @@
 """From prompts to arrays for the loop, and from the loop's state back to rows."""
 
+import time
+from typing import NamedTuple
+
 import keras
 import numpy as np
 from keras import ops
@@ -7,7 +10,15 @@ from keras import ops
 from keras_nlp.generation.buckets import SMALLEST_PROMPT, SMALLEST_STOPS, bucket
 from keras_nlp.generation.loop import integer
 
-FIRST_CHUNK, CHUNK = 1, 8  # tokens between two looks at the state while streaming
+CHUNK = 64  # tokens between two looks at the state; an interrupt is served then
+PIECE_SECONDS, MOST_IN_PIECE = 0.05, 16  # a streamed piece takes about so long, and holds at most so many tokens
+
+
+class Written(NamedTuple):
+    """What was written behind a prompt: token ids, the stop token included, and their log-probabilities or None."""
+
+    token_ids: list
+    logprobs: list | None
 
 
 class Request:
@@ -28,6 +39,11 @@ class Request:
         self.starts = [self.prompt_end - len(row) for row in rows]
         self.ends = [start + length for start, length in zip(self.starts, lengths, strict=True)]
 
+    def part(self, numbers, seed):
+        """The request of some of the rows."""
+        rows, lengths = [self.rows[i] for i in numbers], [self.lengths[i] for i in numbers]
+        return Request(rows, lengths, self.stop_token_ids, seed)
+
     def arrays(self, sampler):
         """The arguments of `Loop.prefill`; rows that only fill the batch's bucket are done from the start."""
         batch = bucket(len(self.rows))
@@ -37,45 +53,71 @@ class Request:
         start[: len(self.rows)], end[: len(self.rows)] = self.starts, self.ends
         for i, row in enumerate(self.rows):
             prompt[i, start[i] :] = row
+        return [ops.convert_to_tensor(x) for x in (prompt, start, end, *self.settings(sampler))]
+
+    def settings(self, sampler):
+        """Stop tokens and seed as arrays."""
         stops = np.full(bucket(len(self.stop_token_ids), SMALLEST_STOPS), -1, "int32")
         stops[: len(self.stop_token_ids)] = self.stop_token_ids
-        seed = np.array([self.seed & 0x7FFFFFFF, 0], sampler.seed_generator.state.dtype)
-        return [ops.convert_to_tensor(x) for x in (prompt, start, end, stops, seed)]
+        return stops, np.array([self.seed & 0x7FFFFFFF, 0], sampler.seed_generator.state.dtype)
 
     def run(self, loop, streaming=False):
         """Writes until every row is done; yields the state whenever it may be looked at."""
         if max(self.ends) <= self.prompt_end:  # nothing to write
             return
-        state = loop.prefill(*self.arrays(loop.sampler))
-        chunk, last = FIRST_CHUNK, max(self.ends)
-        while True:
-            index, done = int(state.index), keras.ops.convert_to_numpy(state.done).all()
-            yield state
-            if done or index >= last:
-                return
-            if index == state.tokens.shape[1]:
-                state = loop.grow(state)
-            until = min(last, state.tokens.shape[1], index + chunk if streaming else last)
-            state = loop.decode(state, integer(until))
-            chunk = CHUNK
+        arrays = self.arrays(loop.sampler)
+        weights = loop.weights.values(rows=arrays[0].shape[0] * loop.rows)
+        yield from advance(loop, weights, loop.prefill(weights, *arrays), max(self.ends), streaming)
 
     def finish(self, loop):
-        """Runs to the end; the last state, or None where there was nothing to write."""
+        """Runs to the end: for each prompt a list of what was written, the best first."""
         state = None
         for last in self.run(loop):
             state = last
-        return state
+        return self.written(loop, state)
 
-    def written(self, state):
-        """What has been written behind each prompt so far: int lists, each up to its first stop token."""
+    def written(self, loop, state):
+        """What has been written behind each prompt so far: each text up to its first stop token."""
         if state is None:
-            return [[] for _ in self.rows]
-        tokens = keras.ops.convert_to_numpy(state.tokens)
-        index = int(state.index)
-        return [
-            cut_after_stop(tokens[i, self.prompt_end : min(index, end)].tolist(), self.stop_token_ids)
-            for i, end in enumerate(self.ends)
-        ]
+            return [[Written([], [] if loop.logprobs else None)] for _ in self.rows]
+        tokens, logprobs, ends = loop.results(state)
+        found = []
+        for i, end in enumerate(self.ends):
+            texts = []
+            for k in range(tokens.shape[1]):
+                places = slice(self.prompt_end, min(int(ends[i, k]), end))
+                row = cut_after_stop(tokens[i, k, places].tolist(), self.stop_token_ids)
+                texts.append(Written(row, logprobs[i, k, places][: len(row)].tolist() if loop.logprobs else None))
+            found.append(texts)
+        return found
+
+
+def advance(loop, weights, state, last, streaming=False):
+    """Runs a state until every row is done or at place `last`; yields it whenever it may be looked at.
+
+    Raises `ValueError` where the model's logits are not numbers.
+    """
+    chunk = 1 if streaming else CHUNK
+    while True:
+        index, broken = int(keras.ops.max(state.index)), int(state.broken)
+        if broken >= 0:
+            raise ValueError(
+                f"The model's logits for token {broken - int(state.prompt) + 1} after the prompt are not finite "
+                "(NaN or infinite). Its weights are damaged, or too large for its dtype."
+            )
+        done = bool(keras.ops.convert_to_numpy(state.done).all())
+        yield state
+        if done or index >= last:
+            return
+        if index + loop.stride > state.tokens.shape[1]:
+            state = loop.grow(weights, state)
+        until = min(last, state.tokens.shape[1] - loop.stride + 1, index + chunk)
+        begin = time.perf_counter()
+        state = loop.decode(weights, state, integer(until))
+        if streaming:
+            written = max(int(keras.ops.max(state.index)) - index, 1)
+            pace = (time.perf_counter() - begin) / written
+            chunk = max(1, min(MOST_IN_PIECE, round(PIECE_SECONDS / pace)))
 
 
 def cut_after_stop(row, stop_token_ids):

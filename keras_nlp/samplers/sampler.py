@@ -1,8 +1,9 @@
-"""Samplers that look at one step's distribution alone."""
+"""The base of all samplers, and the two plainest."""
 
 import keras
 from keras import ops
 
+from keras_nlp.generation import Loop
 from keras_zoo.config import serializable
 
 
@@ -17,9 +18,10 @@ class Sampler:
         seed: int, for reproducible text; None draws a new one for each `generate`.
     """
 
+    loop_class = Loop  # the search that the sampler is used in
+
     def __init__(self, temperature=1.0, seed=None):
-        if not temperature > 0:
-            raise ValueError(f"temperature must be greater than 0; got {temperature}. Greedy choice is GreedySampler.")
+        check("temperature", temperature, temperature > 0, "greater than 0 (greedy choice is GreedySampler)")
         self.temperature = temperature
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed or 0)
@@ -33,9 +35,8 @@ class Sampler:
 
     def program_key(self):
         """Equal for samplers that compile to the same program; the seed is a run-time value."""
-        plain = (str, int, float, bool, type(None))
         fields = {k: v for k, v in vars(self).items() if k not in ("seed", "seed_generator")}
-        return type(self), *((k, v if isinstance(v, plain) else id(v)) for k, v in sorted(fields.items()))
+        return program_key(self, fields)
 
     def get_config(self):
         return {"temperature": self.temperature, "seed": self.seed}
@@ -45,43 +46,62 @@ class Sampler:
         return cls(**config)
 
 
+class DrawingSampler(Sampler):
+    """Draws from what `truncate` leaves of a distribution; such samplers can judge the drafts of another model.
+
+    A subclass gives `truncate(probabilities)`: float32 `(B, V)` in, weights `(B, V)` out that need not sum to 1.
+    """
+
+    def truncate(self, probabilities):
+        raise NotImplementedError
+
+    def distribution(self, logits):
+        """The probabilities `(B, V)` that tokens are drawn with."""
+        weights = self.truncate(ops.softmax(logits / self.temperature))
+        return weights / ops.sum(weights, axis=-1, keepdims=True)
+
+    def draw(self, weights):
+        """One token id `(B,)` a row, drawn by `weights (B, V)`, which need not sum to 1."""
+        return keras.random.categorical(ops.log(weights), 1, seed=self.seed_generator)[:, 0]
+
+    def uniform(self, shape):
+        return keras.random.uniform(shape, seed=self.seed_generator)
+
+    def get_next_token(self, probabilities):
+        return self.draw(self.truncate(probabilities))
+
+
 @serializable
-class GreedySampler(Sampler):
+class GreedySampler(DrawingSampler):
     """The most probable token, whatever the temperature; the first one where several are equal."""
 
     def __call__(self, logits):
         return ops.cast(ops.argmax(logits, axis=-1), "int32")
 
-    def get_next_token(self, probabilities):
-        return ops.argmax(probabilities, axis=-1)
+    def truncate(self, probabilities):
+        return ops.one_hot(ops.argmax(probabilities, axis=-1), probabilities.shape[-1], dtype="float32")
+
+    def draw(self, weights):
+        return ops.argmax(weights, axis=-1)
 
 
 @serializable
-class RandomSampler(Sampler):
+class RandomSampler(DrawingSampler):
     """A draw from the whole distribution."""
 
     def __init__(self, seed=None, temperature=1.0):
         super().__init__(temperature, seed)
 
-    def get_next_token(self, probabilities):
-        return keras.random.categorical(ops.log(probabilities), 1, seed=self.seed_generator)[:, 0]
+    def truncate(self, probabilities):
+        return probabilities
 
 
-@serializable
-class TopKSampler(Sampler):
-    """A draw from the `k` most probable tokens (Fan et al., 2018)."""
+def check(name, value, fits, accepted):
+    if not fits:
+        raise ValueError(f"{name} must be {accepted}; got {value!r}.")
 
-    def __init__(self, k=5, seed=None, temperature=1.0):
-        if not k >= 1:
-            raise ValueError(f"k must be at least 1; got {k}.")
-        super().__init__(temperature, seed)
-        self.k = k
 
-    def get_next_token(self, probabilities):
-        k = min(self.k, probabilities.shape[-1])
-        best, token_ids = ops.top_k(probabilities, k)  # (B, k), largest first
-        drawn = keras.random.categorical(ops.log(best), 1, seed=self.seed_generator)
-        return ops.take_along_axis(token_ids, ops.cast(drawn, "int32"), axis=1)[:, 0]
-
-    def get_config(self):
-        return super().get_config() | {"k": self.k}
+def program_key(thing, fields):
+    """What tells compiled programs apart: a class and the values of its plain attributes."""
+    plain = (str, int, float, bool, type(None), tuple)
+    return type(thing), *((k, v if isinstance(v, plain) else id(v)) for k, v in sorted(fields.items()))

@@ -1,21 +1,18 @@
 """generate(): one loop, whatever the batch, the lengths and the buckets."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
+from uncached import ROWS, logits_of, rows_of, small_lm, softmax, tokens
 
 from keras_nlp.generation.buckets import bucket, capacity_for
 from keras_nlp.models import GPT2Backbone, GPT2CausalLM, GPT2CausalLMPreprocessor
 from keras_nlp.models.gpt2 import FAMILY
-from keras_nlp.samplers import GreedySampler, RandomSampler, Sampler, TopKSampler
+from keras_nlp.samplers import BeamSampler, ContrastiveSampler, GreedySampler, RandomSampler, Sampler, TopKSampler
 
 PROMPTS = ["the king", "the queen went to the sea", "an", "of the moon and of the stars where"]
-
-
-def tokens(*rows):
-    width = max(map(len, rows))
-    token_ids = np.array([row + [0] * (width - len(row)) for row in rows], "int32")
-    return {"token_ids": token_ids, "padding_mask": np.arange(width) < np.array([[len(r)] for r in rows])}
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +83,7 @@ def test_buckets():
     if keras.backend.backend() == "torch":
         assert sizes == [1, 16, 17, 24, 25, 33, 48, 49, 100, 129, 900]
     else:
-        assert sizes == [16, 16, 24, 24, 32, 48, 48, 64, 128, 192, 1024]
+        assert sizes == [16, 16, 24, 24, 32, 48, 48, 64, 128, 144, 960]
         assert [bucket(n) for n in (1, 2, 3, 4, 5, 6, 7, 9)] == [1, 2, 4, 4, 6, 6, 8, 12]
     assert [capacity_for(n) for n in (16, 127, 128, 1000, 1024)] == [128, 128, 192, 1024, 1536]
 
@@ -194,27 +191,6 @@ def test_top_one_is_greedy(lm):
     assert lm.generate(PROMPTS, max_new_tokens=8, sampler=RandomSampler(temperature=1e-4)) == greedy
 
 
-@pytest.mark.parametrize("sampler", [RandomSampler(), TopKSampler(k=3), RandomSampler(temperature=0.5)])
-def test_frequencies_follow_the_distribution(bare_lm, sampler):
-    """Chi-square of the first token over many rows, at the 1 in 10,000 level."""
-    logits = keras.ops.convert_to_numpy(bare_lm(tokens([3, 4, 5])))[0, -1] / sampler.temperature
-    probabilities = np.exp(logits - logits.max())
-    if isinstance(sampler, TopKSampler):
-        probabilities[np.argsort(probabilities)[:-3]] = 0
-    probabilities /= probabilities.sum()
-    count = 512
-    outputs = bare_lm.generate(tokens(*[[3, 4, 5]] * count), max_new_tokens=1, sampler=sampler, seed=7)
-    observed = np.bincount(outputs["token_ids"][:, 3], minlength=300)
-    assert observed[probabilities == 0].sum() == 0
-    likely = probabilities * count >= 5
-    expected = np.append(probabilities[likely], probabilities[~likely].sum()) * count
-    observed = np.append(observed[likely], observed[~likely].sum())
-    kept = expected > 0
-    statistic = ((observed - expected)[kept] ** 2 / expected[kept]).sum()
-    freedom = max(kept.sum() - 1, 1)
-    assert statistic < freedom + 4 * (2 * freedom) ** 0.5 + 12  # above the 99.99 % quantile of chi-square
-
-
 def test_sampler_of_ones_own(lm):
     class SecondBest(Sampler):
         def get_next_token(self, probabilities):
@@ -269,6 +245,43 @@ def test_overriding_one_step(lm):
     )
 
 
+def test_overriding_one_step_of_a_search():
+    """Beam search honours it; searches that read otherwise say which method to override as well."""
+
+    class Silent(GPT2CausalLM):
+        """Never writes 3 or 5."""
+
+        def next_logits(self, token_ids, cache):
+            logits = super().next_logits(token_ids, cache)
+            return keras.ops.where(np.isin(np.arange(12), [3, 5]), -1e9, logits)
+
+    class Silenced(Silent):
+        def every_logits(self, token_ids, cache):
+            return super().every_logits(token_ids, cache)
+
+        def logits(self, hidden):
+            return super().logits(hidden)
+
+    lm = small_lm()
+    model, options = Silent(lm.backbone), {"max_new_tokens": 12, "sampler": BeamSampler(3)}
+    written = [
+        {
+            token
+            for row, prompt in zip(rows_of(x.generate(tokens(*ROWS), **options)), ROWS)
+            for token in row[len(prompt) :]
+        }
+        for x in (lm, model)
+    ]
+    assert written[0] & {3, 5} and not written[1] & {3, 5}
+    with pytest.raises(ValueError, match=r"Silent overrides next_logits, .* override every_logits as well"):
+        model.generate(tokens([1]), max_new_tokens=2, sampler="greedy", draft=lm)
+    with pytest.raises(ValueError, match=r"Silent overrides next_logits, .* override logits as well"):
+        model.generate(tokens([1]), max_new_tokens=2, sampler="contrastive")
+    model = Silenced(lm.backbone)
+    assert model.loop(GreedySampler(), draft=lm) and model.loop(ContrastiveSampler())
+    assert lm.loop(GreedySampler(), draft=model)  # a draft is read by next_logits alone
+
+
 def test_weights_are_read_anew(preprocessor):
     """Training between two calls shows in the second, without a new loop."""
     model = GPT2CausalLM(GPT2Backbone(**FAMILY.tiny), preprocessor)
@@ -305,6 +318,190 @@ def test_stream_keeps_characters_whole(lm):
 
     pieces = list(lm.stream("a", max_new_tokens=12, sampler=Smiling(), seed=0))
     assert "".join(pieces) == "🙂🙂🙂" and set("".join(pieces)) == {"🙂"}
+
+
+def test_stream_of_several_prompts(lm):
+    """Each prompt's pieces are its own text; they come before the end, and a prompt may have none in a piece."""
+    options = {"max_new_tokens": 20, "stop_token_ids": [299, 65]}
+    for extra in ({"sampler": "greedy"}, {"sampler": "random", "seed": 4}):
+        pieces = list(lm.stream(PROMPTS, **options, **extra))
+        assert len(pieces) > 1 and all(len(piece) == len(PROMPTS) and any(piece) for piece in pieces)
+        texts = ["".join(row) for row in zip(*pieces, strict=True)]
+        assert texts == lm.generate(PROMPTS, strip_prompt=True, **options, **extra)
+    (piece,) = next(lm.stream(["the"], max_new_tokens=3, sampler="greedy"))
+    assert piece != ""
+
+
+def test_a_stream_begins_before_its_end(lm, monkeypatch):
+    loop = lm.loop(GreedySampler())
+    decode, calls = loop.decode, []
+
+    def counted(*args):
+        calls.append(args)
+        return decode(*args)
+
+    monkeypatch.setattr(loop, "decode", counted)
+    pieces = lm.stream(PROMPTS, max_new_tokens=20, sampler="greedy")
+    assert calls == []
+    before = []
+    for _ in pieces:
+        before.append(len(calls))
+    assert before[0] <= 1 < len(calls)
+
+
+@pytest.mark.parametrize("prompt", [PROMPTS[0], PROMPTS], ids=["one", "several"])
+def test_an_interrupted_stream(lm, prompt):
+    """Nothing of it is left in the model."""
+    options = {"max_new_tokens": 20, "sampler": "greedy"}
+    expected = lm.generate(prompt, **options)
+    for stop in (lambda s: s.close(), lambda s: s.throw(KeyboardInterrupt)):
+        stream = lm.stream(prompt, **options)
+        next(stream)
+        with contextlib.suppress(KeyboardInterrupt):
+            stop(stream)
+        assert list(stream) == []
+        assert lm.generate(prompt, **options) == expected
+    texts = lm.stream(prompt, **options)
+    next(texts)
+    assert lm.generate(prompt, **options) == expected  # in between
+    assert list(texts)
+
+
+def test_an_interrupted_generate(lm, monkeypatch):
+    loop = lm.loop(GreedySampler())
+    expected = lm.generate(PROMPTS, max_new_tokens=20, sampler="greedy")
+
+    def decode(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "decode", decode)
+        with pytest.raises(KeyboardInterrupt):
+            lm.generate(PROMPTS, max_new_tokens=20, sampler="greedy")
+    assert lm.generate(PROMPTS, max_new_tokens=20, sampler="greedy") == expected
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"sampler": "greedy"}, {"sampler": RandomSampler(temperature=2.0), "seed": 1, "frequency_penalty": 1.0}],
+    ids=["greedy", "drawn"],
+)
+def test_log_probabilities(options):
+    """Of the model's own distribution, whatever is drawn from; zero where nothing was written."""
+    lm, options = small_lm(), {"max_new_tokens": 14, "stop_token_ids": [5, 7], "return_logprobs": True} | options
+    outputs = lm.generate(tokens(*ROWS), **options)
+    loss = lm.score(outputs["token_ids"], outputs["padding_mask"], scoring_mode="loss")
+    expected = -np.pad(keras.ops.convert_to_numpy(loss), ((0, 0), (1, 0)))[:, :-1]
+    for row, prompt in zip(expected, ROWS, strict=True):
+        row[: len(prompt)] = 0
+    assert outputs["logprobs"].shape == outputs["token_ids"].shape and outputs["logprobs"].dtype == "float32"
+    np.testing.assert_allclose(outputs["logprobs"], expected, atol=1e-4)
+    new = outputs["padding_mask"].sum(1) - [len(row) for row in ROWS]
+    assert ((outputs["logprobs"] != 0).sum(1) == new).all() and new.min() < 14
+    del options["return_logprobs"]
+    assert rows_of(lm.generate(tokens(*ROWS), **options)) == rows_of(outputs)
+    single = lm.generate({"token_ids": ROWS[0]}, return_logprobs=True, **options)
+    assert single["logprobs"].shape == single["token_ids"].shape == (len(ROWS[0]) + 14,)
+
+
+def test_log_probabilities_of_strings(lm):
+    """A number for each token that was written, the stop token included."""
+    options = {"max_new_tokens": 10, "sampler": "greedy"}
+    texts, logprobs = lm.generate(PROMPTS, return_logprobs=True, **options)
+    assert texts == lm.generate(PROMPTS, **options)
+    prompts = lm.preprocessor.prompts(PROMPTS)[0]
+    outputs = rows_of(lm.generate(tokens(*prompts), **options))
+    for row, prompt, numbers, logits in zip(outputs, prompts, logprobs, logits_of(lm, outputs), strict=True):
+        chances = softmax(logits)[np.arange(len(prompt), len(row)) - 1, row[len(prompt) :]]
+        np.testing.assert_allclose(numbers, np.log(chances), atol=1e-3)
+    text, numbers = lm.generate(PROMPTS[0], return_logprobs=True, strip_prompt=True, **options)
+    assert text == texts[0].removeprefix(PROMPTS[0]) and isinstance(numbers, list)
+    np.testing.assert_allclose(numbers, logprobs[0], atol=1e-4)
+    stop = outputs[0][len(prompts[0]) + 2]
+    _, numbers = lm.generate(PROMPTS[0], return_logprobs=True, stop_token_ids=stop, **options)
+    np.testing.assert_allclose(
+        numbers, logprobs[0][: outputs[0].index(stop, len(prompts[0])) - len(prompts[0]) + 1], atol=1e-4
+    )
+    assert lm.generate(PROMPTS[0], max_length=len(prompts[0]), return_logprobs=True) == (PROMPTS[0], [])
+
+
+def breaking(cls, lm, number, value):
+    """A model of which one logit of the token `number` after the prompt is `value`."""
+    rows = lm.preprocessor.prompts(PROMPTS)[0]
+    place = lm.request(rows, max_new_tokens=1)[0].prompt_end + number - 1
+
+    class Breaking(cls):
+        def next_logits(self, token_ids, cache):
+            logits = super().next_logits(token_ids, cache)
+            read = keras.ops.cast(cache.index, "int32") + token_ids.shape[1]
+            one = np.arange(logits.shape[-1]) == 70
+            return keras.ops.where(keras.ops.logical_and(one, read >= place), value, logits)
+
+    return Breaking(lm.backbone, lm.preprocessor)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("number", [1, 7])
+def test_logits_that_are_not_numbers(lm, number, value):
+    """One of 300 is enough, from the first token on or later; what ends before is written."""
+    model, options = breaking(GPT2CausalLM, lm, number, value), {"sampler": "greedy", "stop_token_ids": None}
+    message = rf"logits for token {number} after the prompt are not finite \(NaN or infinite\)"
+    with pytest.raises(ValueError, match=message):
+        model.generate(PROMPTS, max_new_tokens=12, **options)
+    with pytest.raises(ValueError, match=message):
+        list(model.stream(PROMPTS, max_new_tokens=12, **options))
+    if number == 7:
+        expected = lm.generate(PROMPTS, max_new_tokens=6, **options)
+        assert model.generate(PROMPTS, max_new_tokens=6, **options) == expected
+
+
+def test_logits_that_are_not_numbers_in_a_beam_and_uncompiled(lm):
+    model = breaking(GPT2CausalLM, lm, 4, float("nan"))
+    message = "logits for token 4 after the prompt are not finite"
+    options = {"max_new_tokens": 12, "stop_token_ids": None}
+    with pytest.raises(ValueError, match=message):
+        model.generate(PROMPTS, sampler=BeamSampler(2), **options)
+    model.compile(sampler="greedy", jit_compile=False)
+    with pytest.raises(ValueError, match=message):
+        model.generate(PROMPTS, **options)
+
+
+def test_logits_that_are_not_numbers_after_a_row_has_ended(lm):
+    """Nobody reads what follows a text that has met its stop token."""
+    model, options = breaking(GPT2CausalLM, lm, 7, float("nan")), {"max_new_tokens": 12, "sampler": "greedy"}
+    row = rows_of(lm.generate(tokens(lm.preprocessor.prompts(PROMPTS[1])[0][0]), stop_token_ids=None, **options))[0]
+    stop = row[-12:][3]
+    expected = lm.generate(PROMPTS[1], stop_token_ids=stop, **options)
+    assert model.generate(PROMPTS[1], stop_token_ids=stop, **options) == expected
+
+
+@pytest.mark.parametrize("sampler", ["greedy", "contrastive", BeamSampler(2)])
+def test_broken_weights(preprocessor, sampler):
+    model = GPT2CausalLM(GPT2Backbone(**FAMILY.tiny), preprocessor)
+    weight = model.weights[5]
+    weight.assign(weight * float("nan"))
+    for call in (model.generate, model.session().generate)[: 2 if sampler == "greedy" else 1]:
+        with pytest.raises(ValueError, match=r"token 1 after the prompt are not finite .*weights are damaged"):
+            call("the king", max_new_tokens=5, sampler=sampler)
+
+
+def test_the_token_of_a_contrastive_search_whose_logits_are_not_numbers():
+    class Breaking(GPT2CausalLM):
+        """Whose logits after the token 3 are not numbers."""
+
+        def hidden_states(self, token_ids, cache):
+            hidden = super().hidden_states(token_ids, cache)
+            return keras.ops.where((token_ids == 3)[..., None], float("nan"), hidden)
+
+    lm = Breaking(small_lm().backbone)
+
+    def threes(logits, state):
+        return keras.ops.zeros_like(logits) + 100 * keras.ops.one_hot([3], logits.shape[-1])
+
+    options = {"max_new_tokens": 5, "logit_processors": threes}
+    for sampler in ("greedy", ContrastiveSampler(k=2)):
+        with pytest.raises(ValueError, match="token 2 after the prompt are not finite"):
+            lm.generate(tokens([1, 2]), sampler=sampler, **options)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "mixed_bfloat16", "mixed_float16"])
