@@ -1,4 +1,4 @@
-# make demo · make test · make lint. Each makes its own virtual environment below .venv/, once.
+# make demo · make test · make lint · make bench. Each makes its own virtual environment below .venv/, once.
 PYTHON ?= python3
 BACKENDS ?= jax tensorflow torch
 BACKEND ?= jax
@@ -8,6 +8,7 @@ TESTS ?= tests
 DEMO := .venv/demo-$(BACKEND)
 TEST := .venv/test
 LINT := .venv/lint
+BENCH := .venv/bench
 # Tests compile many tiny programs and run each a few times: compile quickly, and never the same one twice.
 QUICK := TF_CPP_MIN_LOG_LEVEL=3 TOKENIZERS_PARALLELISM=false \
   XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true" \
@@ -17,7 +18,7 @@ SETTINGS := pyproject.toml constraints.txt
 
 export PROMPT
 
-.PHONY: demo test lint format docs check-python clean
+.PHONY: demo test lint format docs bench check-python clean
 
 demo: $(DEMO)/ready
 	@KERAS_BACKEND=$(BACKEND) TF_CPP_MIN_LOG_LEVEL=3 $(DEMO)/bin/keras-zoo demo --prompt "$$PROMPT"
@@ -37,6 +38,10 @@ format: $(LINT)/ready
 # The guides are programs: running them is how they are kept true.
 docs: $(TEST)/ready
 	@set -e; for guide in docs/guides/*.py; do echo "== $$guide"; KERAS_BACKEND=$(BACKEND) $(TEST)/bin/python $$guide; done
+
+# make bench BENCH_ARGS="--only 'torch/*' --rounds 5" narrows it; tools/bench/generate.py --help says more.
+bench: $(BENCH)-ours/ready $(BENCH)-peers/ready
+	@$(BENCH)-ours/bin/python tools/bench/generate.py $(BENCH_ARGS)
 
 check-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -60,6 +65,18 @@ $(TEST)/ready: $(SETTINGS) | check-python
 $(LINT)/ready: $(SETTINGS) | check-python
 	@$(PYTHON) -m venv $(LINT)
 	@$(LINT)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt ruff
+	@touch $@
+
+$(BENCH)-ours/ready: $(SETTINGS) | check-python
+	@echo "Installing keras-zoo with all three backends into $(BENCH)-ours (once) …"
+	@$(PYTHON) -m venv $(BENCH)-ours
+	@$(BENCH)-ours/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[all]'
+	@touch $@
+
+$(BENCH)-peers/ready: tools/bench/peers.txt constraints.txt | check-python
+	@echo "Installing what the project is measured against into $(BENCH)-peers (once) …"
+	@$(PYTHON) -m venv $(BENCH)-peers
+	@$(BENCH)-peers/bin/python -m pip install -q --disable-pip-version-check -r tools/bench/peers.txt
 	@touch $@
 
 clean:

@@ -6,8 +6,11 @@ TensorFlow and torch are imported only where one of their own objects has been h
 """
 
 import copy
+import itertools
+import os
 import random
 import sys
+import threading
 import types
 
 import keras
@@ -37,6 +40,36 @@ def to_numpy(x):
     return x
 
 
+class OneThread:
+    """Within it the Rust tokenizers use one thread for a call.
+
+    A pipeline runs its calls in parallel (`num_parallel_calls=tf.data.AUTOTUNE`). Where each of them uses all cores as
+    well, they take twice as long.
+    """
+
+    NAME = "TOKENIZERS_PARALLELISM"
+
+    def __init__(self):
+        self.lock, self.count, self.before = threading.Lock(), 0, None
+
+    def __enter__(self):
+        with self.lock:
+            if not self.count:
+                self.before, os.environ[self.NAME] = os.environ.get(self.NAME), "false"
+            self.count += 1
+
+    def __exit__(self, *_):
+        with self.lock:
+            self.count -= 1
+            if not self.count:
+                os.environ.pop(self.NAME)
+                if self.before is not None:
+                    os.environ[self.NAME] = self.before
+
+
+one_thread = OneThread()
+
+
 def call_in_graph(function, *args):
     """Runs a NumPy `function` inside a TensorFlow graph on `args`, a structure of dense symbolic tensors.
 
@@ -56,9 +89,12 @@ def call_in_graph(function, *args):
     examples = [np.full([n or 1 for n in s], b"" if d is object else 0, d) for s, d in zip(shapes, dtypes, strict=True)]
     example = run(*examples)
     leaves = [np.asarray(x) for x in keras.tree.flatten(example)]
-    outputs = tf.numpy_function(
-        lambda *values: [np.asarray(x) for x in keras.tree.flatten(run(*values))], tensors, [x.dtype for x in leaves]
-    )
+
+    def run_alone(*values):
+        with one_thread:
+            return [np.asarray(x) for x in keras.tree.flatten(run(*values))]
+
+    outputs = tf.numpy_function(run_alone, tensors, [x.dtype for x in leaves])
     batched = bool(shapes[0])
     for output, leaf in zip(outputs, leaves, strict=True):
         output.set_shape((shapes[0][0], *leaf.shape[1:]) if batched and leaf.ndim else leaf.shape)
@@ -73,9 +109,10 @@ def call_ragged_in_graph(function, inputs):
     import tensorflow as tf
 
     def run(batch):
-        rows = function(batch)
-        flat = np.concatenate([np.asarray(r, "int32") for r in rows]) if len(rows) else np.zeros(0, "int32")
-        return flat.astype("int32"), np.asarray([len(r) for r in rows], "int64")
+        with one_thread:
+            rows = function(batch)
+        lengths = np.asarray([len(r) for r in rows], "int64")
+        return np.fromiter(itertools.chain.from_iterable(rows), "int32", lengths.sum()), lengths
 
     if inputs.shape.rank == 0:
         values, _ = tf.numpy_function(run, [inputs[None]], [tf.int32, tf.int64])

@@ -94,5 +94,6 @@ def write_in_place(old, new, index):
     else:
         rows = torch.arange(old.shape[0], device=old.device)[:, None]
         places = index[:, None] + torch.arange(length, device=old.device)  # (B, T)
+        places = places.clamp(max=old.shape[2] - 1)  # of rows that are done, which nobody reads
         old[rows, :, places] = new.transpose(1, 2)
     return old

@@ -17,7 +17,7 @@ class ContrastiveLoop(Loop):
 
     @property
     def rows(self):
-        return self.sampler.k
+        return min(self.sampler.k, self.lm.backbone.vocabulary_size)
 
     def begin(self, state, cache, prompt, room):
         hidden = self.read(self.lm.hidden_states, prompt, cache)
@@ -44,7 +44,8 @@ class ContrastiveLoop(Loop):
         likeness = ops.matmul(hidden, ops.swapaxes(extra["hidden"], 1, 2))  # (B, k, C)
         penalty = ops.max(ops.where(real[:, None], likeness, -1.0), axis=-1)
         alpha = self.sampler.alpha
-        best = ops.cast(ops.argmax((1 - alpha) * confidence - alpha * penalty, axis=-1), "int32")[:, None]  # (B, 1)
+        scores = ops.where(confidence > 0, (1 - alpha) * confidence - alpha * penalty, -float("inf"))
+        best = ops.cast(ops.argmax(scores, axis=-1), "int32")[:, None]  # (B, 1)
         row = ops.repeat(best[:, 0] + k * ops.arange(batch, dtype="int32"), k, axis=0)  # the state's row, (B·k,)
 
         token = ops.repeat(ops.take_along_axis(candidates, best, axis=1)[:, 0], k, axis=0)

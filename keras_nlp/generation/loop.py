@@ -108,7 +108,7 @@ class Loop:
         def unfinished(*values):
             state = State(*values)
             going = ops.logical_not(ops.all(state.done)) & (state.broken < 0)
-            return ops.logical_and(ops.max(state.index) < until, going)
+            return ops.logical_and(self.reach(state) < until, going)
 
         return State(*while_loop(unfinished, lambda *values: tuple(self.step(State(*values))), tuple(state)))
 
@@ -161,6 +161,10 @@ class Loop:
         logits = self.read(self.lm.next_logits, last, cache)
         return self.write(state._replace(cache=cache.arrays), logits)
 
+    def reach(self, state):
+        """Where the foremost row that is not done writes its next token."""
+        return state.index
+
     def grow_extra(self, extra, room):
         return extra
 
@@ -199,7 +203,7 @@ class Loop:
         )
 
     def checked(self, state, logits, ahead=0):
-        """The logits in float32, and the state that knows whether they are numbers; they are for place index + ahead."""
+        """The logits (for place index + ahead) in float32, and the state that knows whether they are numbers."""
         logits = ops.cast(logits, "float32")
         # The largest of a row with a NaN is NaN: one look at B numbers instead of B x V.
         finite = ops.isfinite(ops.max(logits, axis=-1))

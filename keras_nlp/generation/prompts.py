@@ -31,9 +31,16 @@ def concatenate(outputs):
     """The outputs of several batches as one."""
     if not outputs:
         raise ValueError("There is no prompt: the data set is empty.")
+    if isinstance(outputs[0], tuple):  # with log-probabilities
+        return tuple([row for batch in part for row in batch] for part in zip(*outputs, strict=True))
     if isinstance(outputs[0], dict):
         outputs = [{name: np.atleast_2d(x) for name, x in o.items()} for o in outputs]
-        width = max(o["token_ids"].shape[1] for o in outputs)
-        widened = [{k: np.pad(x, ((0, 0), (0, width - x.shape[1]))) for k, x in o.items()} for o in outputs]
+        width = max(o["token_ids"].shape[-1] for o in outputs)
+        widened = [{k: widen(x, width) for k, x in o.items()} for o in outputs]
         return {k: np.concatenate([o[k] for o in widened]) for k in widened[0]}
     return [text for batch in outputs for text in ([batch] if isinstance(batch, str) else batch)]
+
+
+def widen(x, width):
+    """`x (…, T)` with zeros behind, `(…, width)`."""
+    return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, width - x.shape[-1])])

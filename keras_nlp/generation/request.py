@@ -99,7 +99,7 @@ def advance(loop, weights, state, last, streaming=False):
     """
     chunk = 1 if streaming else CHUNK
     while True:
-        index, broken = int(keras.ops.max(state.index)), int(state.broken)
+        index, broken = int(loop.reach(state)), int(state.broken)
         if broken >= 0:
             raise ValueError(
                 f"The model's logits for token {broken - int(state.prompt) + 1} after the prompt are not finite "
@@ -107,7 +107,7 @@ def advance(loop, weights, state, last, streaming=False):
             )
         done = bool(keras.ops.convert_to_numpy(state.done).all())
         yield state
-        if done or index >= last:
+        if done:
             return
         if index + loop.stride > state.tokens.shape[1]:
             state = loop.grow(weights, state)
@@ -115,7 +115,7 @@ def advance(loop, weights, state, last, streaming=False):
         begin = time.perf_counter()
         state = loop.decode(weights, state, integer(until))
         if streaming:
-            written = max(int(keras.ops.max(state.index)) - index, 1)
+            written = max(int(loop.reach(state)) - index, 1)
             pace = (time.perf_counter() - begin) / written
             chunk = max(1, min(MOST_IN_PIECE, round(PIECE_SECONDS / pace)))
 

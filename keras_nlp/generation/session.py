@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_nlp.generation.buckets import SMALLEST_PROMPT, bucket
-from keras_nlp.generation.loop import integer
+from keras_nlp.generation.loop import Loop, integer
 from keras_nlp.generation.request import advance, cut_after_stop
 from keras_nlp.generation.stream import TextStream
 
@@ -57,7 +57,7 @@ class Session:
         """Yields the token ids written so far, again and again."""
         more = self.lm.continuation(prompt, first=not self.token_ids)
         request, loop = self.lm.request([self.token_ids + more], **options)
-        if loop.rows != 1 or loop.draft is not None:
+        if type(loop) is not Loop:
             raise ValueError("A session continues one text: give a sampler that is no search, and no draft.")
         known, old = self.token_ids, self.state if self.loop is loop else None
         # Until this call has ended well the cache counts as lost: an interrupt costs a second reading, nothing more.

@@ -89,5 +89,8 @@ class SpeculativeLoop(Loop):
         rest = ops.take_along_axis(rest, kept[:, None, None], axis=1)[:, 0]  # (B, V)
         return kept, ops.cast(self.sampler.draw(rest), "int32")
 
+    def reach(self, state):
+        return ops.max(ops.where(state.done, 0, state.index))
+
     def grow_extra(self, extra, room):
         return {"cache": widen(extra["cache"], room)}

@@ -48,7 +48,8 @@ class TopPSampler(DrawingSampler):
         if self.k is not None and self.k < probabilities.shape[-1]:
             best, token_ids = ops.top_k(probabilities, self.k)
             before = ops.cumsum(best, axis=-1) - best
-            return spread(ops.where(before < self.p, best, 0.0), token_ids, probabilities.shape[-1])
+            last = ops.min(ops.where(before < self.p, best, 1.0), axis=-1, keepdims=True)
+            return spread(ops.where(best >= last, best, 0.0), token_ids, probabilities.shape[-1])
         return fewest(probabilities, ops.log(probabilities), self.p)
 
     def get_config(self):

@@ -66,11 +66,13 @@ class Generating:
         """
         options |= {"return_logprobs": return_logprobs, "batch_size": batch_size, "verbose": verbose}
         if tfdata.kind(inputs) is not None:
-            batches_ = (keras.tree.map_structure(tfdata.to_numpy, tfdata.unpack(batch)[0]) for batch in inputs)
-            options |= {"callback": callback}
-            return concatenate(
-                [self.generate(b, max_length, stop_token_ids, strip_prompt, **options) for b in batches_]
-            )
+            data = (keras.tree.map_structure(tfdata.to_numpy, tfdata.unpack(batch)[0]) for batch in inputs)
+            outputs, count = [], 0
+            for batch in data:
+                told = callback and (lambda numbers, texts, n=count: callback([n + i for i in numbers], texts))
+                outputs.append(self.generate(batch, max_length, stop_token_ids, strip_prompt, callback=told, **options))
+                count += np.size(batch["token_ids"], 0) if isinstance(batch, dict) else np.size(batch)
+            return concatenate(outputs)
         if not (isinstance(batch_size, int) and batch_size >= 1):
             raise ValueError(f"batch_size must be a whole number of at least 1; got {batch_size!r}.")
         del options["batch_size"], options["verbose"]

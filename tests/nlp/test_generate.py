@@ -5,7 +5,7 @@ import contextlib
 import keras
 import numpy as np
 import pytest
-from uncached import ROWS, logits_of, rows_of, small_lm, softmax, tokens
+from uncached import ROWS, logits_of, printable, rows_of, small_lm, softmax, tokens
 
 from keras_nlp.generation.buckets import bucket, capacity_for
 from keras_nlp.models import GPT2Backbone, GPT2CausalLM, GPT2CausalLMPreprocessor
@@ -297,10 +297,11 @@ def test_weights_are_read_anew(preprocessor):
 
 
 def test_stream(lm):
+    options = {"max_new_tokens": 20, "sampler": "greedy"} | printable(lm)
     for prompt in ("the king", ""):
-        pieces = list(lm.stream(prompt, max_new_tokens=20, sampler="greedy"))
+        pieces = list(lm.stream(prompt, **options))
         assert len(pieces) > 1 and all(pieces)
-        assert "".join(pieces) == lm.generate(prompt, max_new_tokens=20, sampler="greedy", strip_prompt=True)
+        assert "".join(pieces) == lm.generate(prompt, strip_prompt=True, **options)
     drawn = "".join(lm.stream("the", max_new_tokens=15, sampler="random", seed=4))
     assert drawn == lm.generate("the", max_new_tokens=15, sampler="random", seed=4, strip_prompt=True)
 
@@ -320,20 +321,32 @@ def test_stream_keeps_characters_whole(lm):
     assert "".join(pieces) == "🙂🙂🙂" and set("".join(pieces)) == {"🙂"}
 
 
-def test_stream_of_several_prompts(lm):
+@pytest.mark.parametrize("drawn", [{"sampler": "greedy"}, {"sampler": "random", "seed": 4}], ids=["greedy", "drawn"])
+def test_stream_of_several_prompts(lm, drawn):
     """Each prompt's pieces are its own text; they come before the end, and a prompt may have none in a piece."""
-    options = {"max_new_tokens": 20, "stop_token_ids": [299, 65]}
-    for extra in ({"sampler": "greedy"}, {"sampler": "random", "seed": 4}):
-        pieces = list(lm.stream(PROMPTS, **options, **extra))
-        assert len(pieces) > 1 and all(len(piece) == len(PROMPTS) and any(piece) for piece in pieces)
-        texts = ["".join(row) for row in zip(*pieces, strict=True)]
-        assert texts == lm.generate(PROMPTS, strip_prompt=True, **options, **extra)
-    (piece,) = next(lm.stream(["the"], max_new_tokens=3, sampler="greedy"))
+    options = {"max_new_tokens": 20} | drawn | printable(lm)
+    pieces = list(lm.stream(PROMPTS, **options))
+    assert len(pieces) > 1 and all(len(piece) == len(PROMPTS) and any(piece) for piece in pieces)
+    texts = ["".join(row) for row in zip(*pieces, strict=True)]
+    assert texts == lm.generate(PROMPTS, strip_prompt=True, **options)
+
+
+def test_stream_of_a_list_with_stop_tokens(lm):
+    """A row that has ended has empty pieces; a list of one prompt yields lists."""
+    options = {"max_new_tokens": 20, "sampler": "greedy"} | printable(lm)
+    rows = lm.preprocessor.prompts(PROMPTS)[0]
+    stop = rows_of(lm.generate(tokens(*rows), **options))[1][len(rows[1]) + 3]
+    options |= {"stop_token_ids": stop}
+    pieces = list(lm.stream(PROMPTS, **options))
+    assert ["".join(row) for row in zip(*pieces, strict=True)] == lm.generate(PROMPTS, strip_prompt=True, **options)
+    assert any(not all(piece) for piece in pieces)
+    (piece,) = next(lm.stream(PROMPTS[:1], **options))
     assert piece != ""
 
 
 def test_a_stream_begins_before_its_end(lm, monkeypatch):
-    loop = lm.loop(GreedySampler())
+    options = {"max_new_tokens": 20, "sampler": "greedy"} | printable(lm)
+    loop = lm.request([[1]], **options)[1]
     decode, calls = loop.decode, []
 
     def counted(*args):
@@ -341,7 +354,7 @@ def test_a_stream_begins_before_its_end(lm, monkeypatch):
         return decode(*args)
 
     monkeypatch.setattr(loop, "decode", counted)
-    pieces = lm.stream(PROMPTS, max_new_tokens=20, sampler="greedy")
+    pieces = lm.stream(PROMPTS, **options)
     assert calls == []
     before = []
     for _ in pieces:
@@ -352,7 +365,7 @@ def test_a_stream_begins_before_its_end(lm, monkeypatch):
 @pytest.mark.parametrize("prompt", [PROMPTS[0], PROMPTS], ids=["one", "several"])
 def test_an_interrupted_stream(lm, prompt):
     """Nothing of it is left in the model."""
-    options = {"max_new_tokens": 20, "sampler": "greedy"}
+    options = {"max_new_tokens": 20, "sampler": "greedy"} | printable(lm)
     expected = lm.generate(prompt, **options)
     for stop in (lambda s: s.close(), lambda s: s.throw(KeyboardInterrupt)):
         stream = lm.stream(prompt, **options)
@@ -502,6 +515,8 @@ def test_the_token_of_a_contrastive_search_whose_logits_are_not_numbers():
     for sampler in ("greedy", ContrastiveSampler(k=2)):
         with pytest.raises(ValueError, match="token 2 after the prompt are not finite"):
             lm.generate(tokens([1, 2]), sampler=sampler, **options)
+        outputs = lm.generate(tokens([1, 2]), sampler=sampler, **options | {"max_new_tokens": 1})
+        assert rows_of(outputs) == [[1, 2, 3]]
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "mixed_bfloat16", "mixed_float16"])

@@ -1,0 +1,157 @@
+"""What is measured: the contestants, and each row of the table as data."""
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+
+SHAPES = {  # transformers' names; what is not said is GPT2Config's default, the smallest published GPT-2
+    "base": {},
+    "medium": {"n_embd": 1024, "n_layer": 24, "n_head": 16},
+    "extra_large": {"n_embd": 1600, "n_layer": 48, "n_head": 25},
+}
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A module of `sides/`, the interpreter that runs it (`"ours"` or `"peers"`) and its `KERAS_BACKEND`."""
+
+    side: str
+    interpreter: str
+    backend: str = "torch"
+
+
+CONTESTANTS = {
+    **{f"ours-{b}": Contestant("ours", "ours", b) for b in ("jax", "tensorflow", "torch")},
+    **{f"keras-hub-{b}": Contestant("keras_hub", "peers", b) for b in ("jax", "tensorflow", "torch")},
+    "transformers": Contestant("transformers", "peers"),
+    "ctranslate2": Contestant("ctranslate2", "peers"),
+}
+
+
+@dataclass(frozen=True)
+class Work:
+    """One call. `kind` names a function of the side; `prompts` are lengths in tokens, `new` the tokens wanted.
+
+    `draft` lets a small model guess for the large one. `calls` are pairs of prompt length and `max_length`, for
+    `kind="compilations"`; `megabytes` is the text for tokenizers.
+    """
+
+    kind: str = "generate"
+    prompts: tuple[int, ...] = (32,)
+    new: int = 128
+    dtype: str = "float32"
+    sampler: str = "greedy"
+    int8: bool = False
+    draft: bool = False
+    shape: str = "base"
+    calls: tuple[tuple[int, int], ...] = ()
+    megabytes: float = 2.0
+
+
+class Side:
+    """A contestant in a row, and what it does otherwise than the row says; `label` is its name in the table."""
+
+    def __init__(self, contestant, label=None, **changes):
+        self.contestant, self.label, self.changes = contestant, label or contestant, changes
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison: `ours` against each of `peers`, by turns.
+
+    `unit` is "tokens/s" or "MB/s" (more is better) or "s" (less is better). `fresh` starts a new process for each
+    turn, with one compilation cache on disk.
+    """
+
+    name: str
+    work: Work
+    ours: Side
+    peers: tuple[Side, ...] = ()
+    unit: str = "tokens/s"
+    fresh: bool = False
+
+    @property
+    def sides(self):
+        return (self.ours, *self.peers)
+
+    def work_of(self, side):
+        return replace(self.work, **side.changes)
+
+
+def row(name, work, ours, *peers, **options):
+    sides = [side if isinstance(side, Side) else Side(side) for side in (ours, *peers)]
+    return Row(name, work, sides[0], tuple(sides[1:]), **options)
+
+
+def batch(size, new=128, **changes):
+    return Work(prompts=(32,) * size, new=new, **changes)
+
+
+def against_own(backend, name, work, label, own, **changes):
+    """A way of ours against another way of ours, in one process."""
+    contestant = f"ours-{backend}"
+    return row(
+        name, work, Side(contestant, f"{contestant} {label}", **changes), Side(contestant, f"{contestant} {own}")
+    )
+
+
+UNEQUAL = tuple(round(8 + i * (200 - 8) / 15) for i in range(16))
+BUCKET_CALLS = ((20, 40), (18, 40), (23, 50), (17, 60))
+
+ROWS = [
+    row("jax/batch-1", batch(1), "ours-jax", "ctranslate2", "keras-hub-jax"),
+    row("jax/batch-8", batch(8), "ours-jax", "ctranslate2", "keras-hub-jax"),
+    row("jax/long-text", batch(1, 992), "ours-jax", "keras-hub-jax"),
+    row("jax/long-prompt", Work(prompts=(900,), new=64), "ours-jax", "keras-hub-jax"),
+    row("jax/unequal", Work(prompts=UNEQUAL, new=64), "ours-jax", "keras-hub-jax"),
+    row("jax/new-length", Work("compilations", calls=BUCKET_CALLS), "ours-jax", "keras-hub-jax", unit="s"),
+    row("jax/second-process", batch(1), "ours-jax", "keras-hub-jax", unit="s", fresh=True),
+    against_own("jax", "jax/stream", batch(1, kind="generate_text"), "stream", "generate", kind="stream"),
+    against_own("jax", "jax/int8", batch(1), "int8", "float32", int8=True),
+    *(
+        against_own("jax", f"jax/{name}-batch-{size}", batch(size), name, "greedy", sampler=name)
+        for name in ("top_k", "top_p", "beam_4")
+        for size in (1, 8)
+    ),
+    *(
+        against_own("jax", f"jax/speculative-batch-{size}", batch(size), "speculative", "greedy", draft=True)
+        for size in (1, 8)
+    ),
+    row("tensorflow/batch-1", batch(1), "ours-tensorflow", "ours-jax", "keras-hub-tensorflow"),
+    row("tensorflow/batch-8", batch(8), "ours-tensorflow", "ours-jax"),
+    against_own("tensorflow", "tensorflow/int8", batch(1), "int8", "float32", int8=True),
+    row(
+        "tokenizer/tf.data",
+        Work("tokenize_dataset"),
+        "ours-tensorflow",
+        Side("ours-tensorflow", "Rust engine, direct", kind="tokenize_engine"),
+        "keras-hub-tensorflow",
+        unit="MB/s",
+    ),
+    row("torch/batch-1", batch(1), "ours-torch", "transformers", "keras-hub-torch"),
+    row("torch/batch-8", batch(8), "ours-torch", "transformers"),
+    row("torch/unequal", Work(prompts=UNEQUAL, new=64), "ours-torch", "transformers"),
+    row("torch/batch-1-bfloat16", batch(1, dtype="bfloat16"), "ours-torch", "transformers"),
+    row("torch/batch-8-bfloat16", batch(8, dtype="bfloat16"), "ours-torch", "transformers"),
+    against_own("torch", "torch/stream", batch(1, kind="generate_text"), "stream", "generate", kind="stream"),
+    against_own("torch", "torch/int8", batch(1), "int8", "float32", int8=True),
+]
+
+GPU_ROWS = [
+    row(f"gpu/{shape}-{backend}-batch-{size}", batch(size, dtype="bfloat16", shape=shape), f"ours-{backend}", peer)
+    for shape in ("medium", "extra_large")
+    for backend, peer in (("jax", "transformers"), ("torch", "transformers"))
+    for size in (1, 64)
+]
+
+
+def select(rows, pattern, dtype=None, quick=False):
+    """The rows whose names match; all in another dtype, or with so little work that only the harness is tried."""
+    chosen = [r for r in rows if fnmatch(r.name, pattern)]
+    if dtype:
+        chosen = [
+            r if r.work.dtype == dtype else replace(r, name=f"{r.name}-{dtype}", work=replace(r.work, dtype=dtype))
+            for r in chosen
+        ]
+    if quick:
+        chosen = [replace(r, work=replace(r.work, new=min(r.work.new, 16), megabytes=0.2)) for r in chosen]
+    return chosen

@@ -1,0 +1,34 @@
+"""The contestants. Each module loads the shared checkpoint and does the work of a row, one function a kind.
+
+`load(folder, dtype, int8)` gives the model. A function `kind(model, work)` returns a dictionary with `seconds`, and
+`rows`, the new tokens alone, where tokens are written. A kind that a module lacks is skipped.
+"""
+
+import random
+
+import numpy as np
+
+PROMPT = (
+    "It is a truth universally acknowledged, that a single man in possession of a good fortune, must be in want of a "
+    "wife. However little known the feelings or views of such a man may be on his first entering a neighbourhood"
+)
+ORDINARY_TOKENS = 50256  # GPT-2's end token has this id, and all others lie below
+
+
+class Missing(Exception):
+    """The contestant has no such feature."""
+
+
+def prompts(lengths):
+    """Random token ids, the same for every contestant."""
+    generator = random.Random(0)
+    return [[generator.randrange(ORDINARY_TOKENS) for _ in range(length)] for length in lengths]
+
+
+def padded(rows, width, left=False):
+    """`(token_ids, mask)`, int32 `(B, width)`."""
+    token_ids, mask = np.zeros((2, len(rows), width), "int32")
+    for i, row in enumerate(rows):
+        place = slice(width - len(row), None) if left else slice(len(row))
+        token_ids[i, place], mask[i, place] = row, 1
+    return token_ids, mask
