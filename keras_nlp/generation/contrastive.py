@@ -37,7 +37,7 @@ class ContrastiveLoop(Loop):
 
         cache = KeyValueCache(state.cache, index, state.start)
         hidden = self.read(self.lm.hidden_states, ops.reshape(candidates, (-1, 1)), cache)[:, -1]  # (B·k, D)
-        following, state = self.checked(state, self.lm.logits(hidden), ahead=1)
+        following = self.lm.logits(hidden)
         hidden = ops.reshape(unit(hidden), (batch, k, -1))
         place = ops.arange(extra["hidden"].shape[1], dtype="int32")
         real = (place >= single.start[:, None]) & (place < index)  # (B, C)
@@ -54,11 +54,12 @@ class ContrastiveLoop(Loop):
         state = state._replace(
             cache=reordered(cache.arrays, row),
             extra={
-                "logits": ops.take(following, row[::k], axis=0),
+                "logits": ops.cast(ops.take(following, row[::k], axis=0), "float32"),
                 "hidden": ops.slice_update(extra["hidden"], (0, index, 0), chosen),
             },
         )
-        return self.put(state, token, ops.repeat(logits, k, axis=0))
+        state = self.put(state, token, ops.repeat(logits, k, axis=0))
+        return self.checked(state, ops.take(following, row, axis=0))[1]
 
     def grow_extra(self, extra, room):
         return extra | {"hidden": more_places(extra["hidden"], room)}

@@ -202,14 +202,14 @@ class Loop:
             done=ops.logical_or(state.done, stopped),
         )
 
-    def checked(self, state, logits, ahead=0):
-        """The logits (for place index + ahead) in float32, and the state that knows whether they are numbers."""
+    def checked(self, state, logits):
+        """The logits in float32, and the state that knows whether they are numbers."""
         logits = ops.cast(logits, "float32")
         # The largest of a row with a NaN is NaN: one look at B numbers instead of B x V.
         finite = ops.isfinite(ops.max(logits, axis=-1))
         finite = finite if len(finite.shape) == 1 else ops.all(finite, axis=1)
         wrong = ops.any(ops.logical_not(finite | state.done))
-        place = ops.cast(ops.max(state.index) + ahead, "int32")
+        place = ops.cast(ops.max(state.index), "int32")
         return logits, state._replace(broken=ops.where((state.broken < 0) & wrong, place, state.broken))
 
     def processed(self, logits, state):

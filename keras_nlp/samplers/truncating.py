@@ -5,6 +5,7 @@ from keras import ops
 from keras_nlp.samplers.sampler import DrawingSampler, check
 from keras_zoo.config import serializable
 
+ROUNDING = 1e-6  # of a sum of float32 probabilities
 LOWEST, HALVINGS = -104.0, 36  # the logarithm of the smallest float32; enough halvings to part any two of them
 
 
@@ -33,8 +34,8 @@ class TopKSampler(DrawingSampler):
 class TopPSampler(DrawingSampler):
     """A draw from the nucleus: the fewest tokens whose probabilities sum to at least `p` (Holtzman et al., 2020).
 
-    `k`, where given, looks at the `k` most probable tokens only. Tokens as probable as the last of the nucleus
-    belong to it.
+    `k`, where given, looks at the `k` most probable tokens only. Without it tokens as probable as the last of the
+    nucleus belong to it too.
     """
 
     def __init__(self, p=0.1, k=None, seed=None, temperature=1.0):
@@ -45,11 +46,11 @@ class TopPSampler(DrawingSampler):
         self.k = k
 
     def truncate(self, probabilities):
-        if self.k is not None and self.k < probabilities.shape[-1]:
-            best, token_ids = ops.top_k(probabilities, self.k)
+        if self.k is not None:
+            best, token_ids = ops.top_k(probabilities, min(self.k, probabilities.shape[-1]))
             before = ops.cumsum(best, axis=-1) - best
-            last = ops.min(ops.where(before < self.p, best, 1.0), axis=-1, keepdims=True)
-            return spread(ops.where(best >= last, best, 0.0), token_ids, probabilities.shape[-1])
+            kept = before < (self.p - ROUNDING if self.p < 1 else 1.0)
+            return spread(ops.where(kept, best, 0.0), token_ids, probabilities.shape[-1])
         return fewest(probabilities, ops.log(probabilities), self.p)
 
     def get_config(self):
