@@ -46,8 +46,8 @@ class TopPSampler(DrawingSampler):
         self.k = k
 
     def truncate(self, probabilities):
-        if self.k is not None:
-            best, token_ids = ops.top_k(probabilities, min(self.k, probabilities.shape[-1]))
+        if self.k is not None and self.k < probabilities.shape[-1]:
+            best, token_ids = ops.top_k(probabilities, self.k)
             before = ops.cumsum(best, axis=-1) - best
             kept = before < (self.p - ROUNDING if self.p < 1 else 1.0)
             return spread(ops.where(kept, best, 0.0), token_ids, probabilities.shape[-1])
