@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tokenizers as rust
 
+from keras_nlp import samplers
 from keras_nlp.tokenizers.byte_pair_tokenizer import merges_of
 
 WORDS = """the king and the queen went to the sea where an old man sang of the moon and of the stars; there was once a
@@ -83,4 +84,32 @@ def check_padding(family, folder):
             np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
-CAUSAL_LM_CHECKS = (check_padding, check_cached_equals_uncached, check_generate_batched_equals_single)
+def check_ways_of_generating(family, folder):
+    """Every sampler writes; drafts, sessions and log-probabilities agree with plain greedy text."""
+    for lm in causal_lms(family):
+        inputs = token_batch(lm.backbone, np.random.default_rng(3), 3)
+        options = {"max_new_tokens": 6, "stop_token_ids": None}
+        greedy = lm.generate(inputs, sampler="greedy", return_logprobs=True, **options)
+        real = greedy["padding_mask"]
+        for sampler in samplers.BY_NAME:
+            outputs = lm.generate(inputs, sampler=sampler, seed=1, **options)
+            np.testing.assert_array_equal(outputs["padding_mask"], real)
+        drafted = lm.generate(inputs, sampler="greedy", draft=lm, **options)
+        np.testing.assert_array_equal(drafted["token_ids"], greedy["token_ids"])
+        losses = keras.ops.convert_to_numpy(lm.score(greedy["token_ids"], real, scoring_mode="loss"))
+        written = greedy["logprobs"] != 0
+        expected = -np.pad(losses, ((0, 0), (1, 0)))[:, :-1]
+        np.testing.assert_allclose(greedy["logprobs"][written], expected[written], atol=1e-3, rtol=1e-3)
+        session, row = lm.session(), inputs["token_ids"][0].tolist()
+        text = [*row, *session.generate(row, sampler="greedy", **options)]
+        text += [5, *session.generate([5], sampler="greedy", **options)]
+        whole = lm.generate({"token_ids": [text[:-6]]}, sampler="greedy", **options)["token_ids"][0]
+        assert text == session.token_ids == whole.tolist()
+
+
+CAUSAL_LM_CHECKS = (
+    check_padding,
+    check_cached_equals_uncached,
+    check_generate_batched_equals_single,
+    check_ways_of_generating,
+)

@@ -15,11 +15,13 @@ from keras_zoo.registry import presets_folder
 
 
 def pytest_collection_modifyitems(items):
-    """What does not depend on the backend runs in one of the three processes."""
-    if keras.backend.backend() != "jax":
-        for item in items:
-            if item.get_closest_marker("once"):
-                item.add_marker(pytest.mark.skip(reason="does not depend on the backend; runs under JAX"))
+    """What does not depend on the backend runs in one process; what compiles much, compiled once and eagerly once."""
+    backend = keras.backend.backend()
+    for item in items:
+        if backend != "jax" and item.get_closest_marker("once"):
+            item.add_marker(pytest.mark.skip(reason="does not depend on the backend; runs under JAX"))
+        if backend == "tensorflow" and item.get_closest_marker("compiles_much"):
+            item.add_marker(pytest.mark.skip(reason="runs under JAX and torch; the contracts cover TensorFlow"))
 
 
 @pytest.fixture

@@ -344,6 +344,13 @@ def test_stream_of_a_list_with_stop_tokens(lm):
     assert piece != ""
 
 
+def test_a_search_has_no_stream(lm):
+    with pytest.raises(ValueError, match="BeamSampler has no text before its search ends: use generate"):
+        lm.stream("the king", sampler=BeamSampler(2))
+    with pytest.raises(ValueError, match="stream takes a string or a list of strings"):
+        lm.stream(tokens([1, 2]))
+
+
 def test_a_stream_begins_before_its_end(lm, monkeypatch):
     options = {"max_new_tokens": 20, "sampler": "greedy"} | printable(lm)
     loop = lm.request([[1]], **options)[1]

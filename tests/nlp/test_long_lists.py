@@ -9,6 +9,8 @@ from uncached import rows_of, small_lm, tokens
 
 from keras_nlp.samplers import BeamSampler, GreedySampler, RandomSampler
 
+pytestmark = pytest.mark.compiles_much
+
 PROMPTS = ["the king", "an", "the queen went to the sea", "of", "the moon and the", "a", "stars", "old man", "", "so"]
 OPTIONS = {"max_new_tokens": 5, "sampler": "greedy"}
 

@@ -12,6 +12,8 @@ from keras_nlp.generation import State
 from keras_nlp.samplers import BeamSampler, NoRepeatNGram
 from keras_nlp.samplers.processors import counts, new_places, real_places
 
+pytestmark = pytest.mark.compiles_much
+
 STOP = 5
 
 

@@ -8,6 +8,8 @@ from uncached import check_greedy, logits_of, printable, small_lm
 from keras_nlp.generation.stream import TextStream
 from keras_nlp.samplers import BeamSampler, ContrastiveSampler, TopKSampler
 
+pytestmark = pytest.mark.compiles_much
+
 GREEDY = {"sampler": "greedy", "stop_token_ids": None}
 
 
