@@ -205,10 +205,10 @@ class Loop:
     def checked(self, state, logits):
         """The logits in float32, and the state that knows whether they are numbers."""
         logits = ops.cast(logits, "float32")
-        # The largest of a row with a NaN is NaN: one look at B numbers instead of B x V.
-        finite = ops.isfinite(ops.max(logits, axis=-1))
-        finite = finite if len(finite.shape) == 1 else ops.all(finite, axis=1)
-        wrong = ops.any(ops.logical_not(finite | state.done))
+        # Minus infinity is a token that a model forbids. (The maximum would not do: XLA's may pass over a NaN.)
+        wrong = ops.any(ops.isnan(logits) | (logits == float("inf")), axis=-1)
+        wrong = wrong if len(wrong.shape) == 1 else ops.any(wrong, axis=1)
+        wrong = ops.any(wrong & ops.logical_not(state.done))
         place = ops.cast(ops.max(state.index), "int32")
         return logits, state._replace(broken=ops.where((state.broken < 0) & wrong, place, state.broken))
 
