@@ -49,7 +49,7 @@ class TopPSampler(DrawingSampler):
         if self.k is not None and self.k < probabilities.shape[-1]:
             best, token_ids = ops.top_k(probabilities, self.k)
             before = ops.cumsum(best, axis=-1) - best
-            kept = before < (self.p - ROUNDING if self.p < 1 else 1.0)
+            kept = before < (max(self.p - ROUNDING, self.p / 2) if self.p < 1 else 1.0)  # the first always is
             return spread(ops.where(kept, best, 0.0), token_ids, probabilities.shape[-1])
         return fewest(probabilities, ops.log(probabilities), self.p)
 

@@ -106,7 +106,7 @@ def test_joint_distribution(sampler):
         found = [p / p.sum() for p in found]
         chances = {(*text, token): chances[text] * p[token] for text, p in zip(texts, found) for token in range(size)}
     expected = np.array([chances.get(text, 0) for text in itertools.product(range(size), repeat=new)])
-    assert abs(expected.sum() - 1) < 1e-6 and (expected * count > 5).sum() > 20
+    assert abs(expected.sum() - 1) < 1e-6 and (expected * count > 5).sum() >= 16
     outputs = lm.generate(
         tokens(*[prompt] * count),
         max_new_tokens=new,

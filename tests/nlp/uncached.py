@@ -57,9 +57,10 @@ def rows_of(outputs):
 
 
 def logits_of(lm, rows, width=48):
-    """For each row the logits `(T, V)` of what follows each of its tokens; one width, so that JAX compiles once."""
-    logits = keras.ops.convert_to_numpy(lm(tokens(*rows, width=width))).astype("float64")
-    return [x[: len(row)] for x, row in zip(logits, rows, strict=True)]
+    """For each row the logits `(T, V)` of what follows each of its tokens; one shape, so that JAX compiles once."""
+    padded = [*rows, *[rows[0]] * (-len(rows) % 16)]
+    logits = keras.ops.convert_to_numpy(lm(tokens(*padded, width=width))).astype("float64")
+    return [x[: len(row)] for x, row in zip(logits, rows, strict=False)]
 
 
 def check_greedy(lm, prompts, texts, stops=(), process=lambda logits, text, prompt: logits, width=48):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+LEFT_OUT = ("JAX_", "XLA_", "PYTHON", "KERAS_ZOO_")  # settings of the user's that would change what is measured
 
 
 class WorkerError(Exception):
@@ -28,7 +29,7 @@ class Worker:
         contestant: a `rows.Contestant`.
         python: the interpreter.
         log: the file that takes what the process prints.
-        cache: a folder for compiled programs; None switches JAX's cache on disk off.
+        cache: a folder for this project's compiled programs; None switches JAX's cache on disk off.
     """
 
     def __init__(self, contestant, python, log, cache=None, gpu=False):
@@ -81,7 +82,7 @@ class Worker:
 
 
 def environment(contestant, cache, gpu):
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_", "PYTHON"))}
+    env = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
     env |= {
         "KERAS_BACKEND": contestant.backend,
         "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -90,7 +91,7 @@ def environment(contestant, cache, gpu):
     }
     if contestant.interpreter == "ours":
         env["PYTHONPATH"] = str(ROOT)
-    env |= {"JAX_ENABLE_COMPILATION_CACHE": "false"} if cache is None else {"JAX_COMPILATION_CACHE_DIR": str(cache)}
+    env |= {"JAX_ENABLE_COMPILATION_CACHE": "false"} if cache is None else {"KERAS_ZOO_COMPILATION_CACHE": str(cache)}
     if not gpu:
         env |= {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
     return env
