@@ -8,8 +8,9 @@ class KeyValueCache:
     """Each layer's keys and values up to a capacity, and where the next tokens go.
 
     Args:
-        arrays: one `(key, value)` a layer, each `(B, heads, capacity, head_dim)`. They are never stacked: one write
-            touches one layer's new rows and nothing else.
+        arrays: one `(key, value)` a layer, each `(B, heads, capacity, head_dim)`, or `(heads, capacity, head_dim)` of
+            one row inside a compiled loop. They are never stacked: one write touches one layer's new rows and nothing
+            else.
         index: where the first of the coming tokens is written: one scalar, since prompts end at a common place, or
             `(B,)` where rows advance by themselves, as in speculative decoding.
         start: `(B,)` int32, the place of each row's first real token.
@@ -22,7 +23,7 @@ class KeyValueCache:
 
     @property
     def capacity(self):
-        return self.arrays[0][0].shape[2]
+        return self.arrays[0][0].shape[-2]
 
     @property
     def by_row(self):
@@ -55,11 +56,14 @@ class LayerCache:
         """Writes `(B, N, T, H)` keys and values at the cache's index; returns all that are to be attended to."""
         pair = [self.write(old, new) for old, new in zip(self.cache.arrays[self.number], (key, value), strict=True)]
         self.cache.arrays[self.number] = tuple(pair)
+        pair = [array if len(array.shape) == 4 else array[None] for array in pair]
         filled = self.cache.filled or self.cache.index + key.shape[2]
         return pair if filled == self.cache.capacity else [array[:, :, :filled] for array in pair]
 
     def write(self, old, new):
         index = self.cache.index
+        if len(old.shape) == 3:
+            return ops.slice_update(old, (0, index, 0), new[0])
         if keras.backend.backend() == "torch":
             return write_in_place(old, new, index)
         if not self.cache.by_row:
@@ -77,8 +81,19 @@ def written_by_row(old, new, index, axis=1):
     return ops.where(inside, fresh, old)
 
 
+def without_row_axis(arrays):
+    """Caches of one row without their first axis: XLA would copy them four times a step on account of it."""
+    return [(key[0], value[0]) for key, value in arrays]
+
+
+def with_row_axis(arrays):
+    return [(key[None], value[None]) for key, value in arrays]
+
+
 def reordered(arrays, row):
-    """Caches whose rows are those at `row (R,)`."""
+    """Caches whose rows are those at `row (R,)`; without their row axis there is only the one."""
+    if len(arrays[0][0].shape) == 3:
+        return arrays
     return [(ops.take(key, row, axis=0), ops.take(value, row, axis=0)) for key, value in arrays]
 
 

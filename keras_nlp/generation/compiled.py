@@ -7,7 +7,7 @@ from pathlib import Path
 
 from keras import ops
 
-from keras_nlp.generation.weights import backend, on_cpu
+from keras_nlp.generation.weights import backend
 
 MOST_KEPT = 2 * 2**30  # bytes of compiled programs on disk
 
@@ -15,7 +15,7 @@ MOST_KEPT = 2 * 2**30  # bytes of compiled programs on disk
 def compile_function(function, weights, jit=True, donate=False):
     """`function(*tensors) -> tensors` as `program(values, *tensors)`, compiled where the backend compiles.
 
-    `values` are `weights.values(rows)`. `donate` lets the result reuse the memory of the first tensors (JAX), which the
+    `values` are `weights.values()`. `donate` lets the result reuse the memory of the first tensors (JAX), which the
     caller then must not read again. torch: eager, without gradients; what it repeats is recorded by `RecordedReads`.
     """
 
@@ -37,26 +37,8 @@ def compile_function(function, weights, jit=True, donate=False):
         import jax
 
         keep_programs()
-        return jax.jit(program, donate_argnums=(1,) if donate else (), compiler_options=xla_options())
+        return jax.jit(program, donate_argnums=(1,) if donate else ())
     return program
-
-
-@functools.cache
-def xla_options():
-    """XLA's options for generation on a CPU; None elsewhere and where this version of XLA does not know them.
-
-    XLA hands products of a few rows to YNNPACK, which takes up to 1.7 times as long as XLA's own (docs/performance.md).
-    """
-    import jax
-
-    options = {"xla_cpu_experimental_ynn_fusion_type": ""}
-    try:
-        if not on_cpu():
-            return None
-        jax.jit(lambda: 0, compiler_options=options).lower().compile()
-    except Exception:  # whatever XLA raises for an option of another version
-        return None
-    return options
 
 
 @functools.cache

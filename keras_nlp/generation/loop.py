@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_nlp.generation.buckets import capacity_for
-from keras_nlp.generation.cache import KeyValueCache, reordered
+from keras_nlp.generation.cache import KeyValueCache, reordered, with_row_axis, without_row_axis
 from keras_nlp.generation.compiled import compile_function, while_loop
 from keras_nlp.generation.recorded import RecordedReads
 from keras_nlp.generation.weights import Weights
@@ -69,9 +69,7 @@ class Loop:
         self.draft = draft
         self.traces = 0
         models = [lm] if draft is None else [lm, draft]
-        self.weights = Weights(
-            [v for m in models for v in m.weights], [v for m in models for v in m.head_weights()], lm.kept
-        )
+        self.weights = Weights([v for m in models for v in m.weights], lm.kept)
         self.reads = RecordedReads(jit)
         self.prefill = compile_function(self._prefill, self.weights, jit)
         self.decode = compile_function(self._decode, self.weights, jit, donate=True)
@@ -110,7 +108,10 @@ class Loop:
             going = ops.logical_not(ops.all(state.done)) & (state.broken < 0)
             return ops.logical_and(self.reach(state) < until, going)
 
-        return State(*while_loop(unfinished, lambda *values: tuple(self.step(State(*values))), tuple(state)))
+        single = getattr(state.index, "shape", None) == () and state.tokens.shape[0] == 1
+        state = state._replace(cache=without_row_axis(state.cache)) if single else state
+        state = State(*while_loop(unfinished, lambda *values: tuple(self.step(State(*values))), tuple(state)))
+        return state._replace(cache=with_row_axis(state.cache)) if single else state
 
     def _extend(self, state, token_ids, count, end, stops, seed):
         """Puts `count` more prompt tokens, `(1, T)` padded on the right, behind the text of the only row.

@@ -1,10 +1,8 @@
-"""A model's reading of tokens, recorded and then replayed by what is faster: torch's and JAX's one detour each."""
+"""A model's reading of tokens, recorded once and then repeated without Keras: torch's detour."""
 
 import warnings
 
-import keras
-
-from keras_nlp.generation.weights import ACTIVE, backend
+from keras_nlp.generation.weights import backend
 
 
 class RecordedReads:
@@ -20,8 +18,6 @@ class RecordedReads:
         self.graphs = {}
 
     def __call__(self, function, token_ids, cache):
-        if backend() == "jax" and ACTIVE and ACTIVE[-1][1]:
-            return read_turned(function, token_ids, cache)
         if backend() != "torch" or not self.jit or not (cache.by_row or (token_ids.shape[1] == 1 and cache.index)):
             return function(token_ids, cache)
         import torch
@@ -32,69 +28,6 @@ class RecordedReads:
         if key not in self.graphs:
             self.graphs[key] = record(function, type(cache), tensors)
         return self.graphs[key](*tensors)
-
-
-def read_turned(function, token_ids, cache):
-    """JAX: `function(token_ids, cache)` with its products by turned matrices written as such.
-
-    A product by a transposed matrix XLA turns into one by the matrix itself, but not where it has one row only: there
-    it would transpose, before the loop. So the function is recorded with stand-ins for those matrices, and replayed
-    with `x @ stand-in` as a product along the last axis of both.
-    """
-    import jax
-
-    pairs, turned = ACTIVE[-1]
-    variables, copies = zip(*turned, strict=True)
-    arguments = token_ids, cache.index, cache.start, cache.arrays
-
-    def call(stand_ins, token_ids, index, start, arrays):
-        inner = type(cache)(arrays, index, start)
-        with keras.StatelessScope(state_mapping=[*pairs, *zip(variables, stand_ins, strict=True)]):
-            return function(token_ids, inner), inner.arrays
-
-    shapes = [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in variables]
-    recorded, structure = jax.make_jaxpr(call, return_shape=True)(shapes, *arguments)
-    now = {id(v): x for v, x in pairs}
-    stand_ins = dict(
-        zip(recorded.jaxpr.invars, zip((now[id(v)] for v in variables), copies, strict=True), strict=False)
-    )
-    found = replay(recorded, stand_ins, jax.tree.leaves(arguments))
-    result, cache.arrays = jax.tree.unflatten(jax.tree.structure(structure), found)
-    return result
-
-
-def replay(recorded, turned, arguments):
-    """The outputs of a recorded function; `turned` has, for each of its first inputs, the matrix and the turned one."""
-    import jax
-    from jax.extend.core import Literal
-    from jax.extend.core.primitives import dot_general_p, transpose_p
-
-    jaxpr = recorded.jaxpr
-    known = dict(zip(jaxpr.constvars, recorded.consts, strict=True))
-    known |= dict(zip(jaxpr.invars[len(turned) :], arguments, strict=True))
-
-    def value(atom):
-        if isinstance(atom, Literal):
-            return atom.val
-        return turned[atom][0] if atom in turned else known[atom]
-
-    for step in jaxpr.eqns:
-        by = step.invars[-1] if step.invars and not isinstance(step.invars[-1], Literal) else None
-        by = by if by in turned else None
-        if by is not None and step.primitive is transpose_p:
-            found = turned[by][1]
-        elif by is not None and step.primitive is dot_general_p:
-            ((left, (right,)), batch), rest = step.params["dimension_numbers"], ("precision", "preferred_element_type")
-            options = {name: step.params[name] for name in rest}
-            axes = (left, (1 - right,)), batch
-            found = jax.lax.dot_general(value(step.invars[0]), turned[by][1], axes, **options)
-        else:
-            options = step.primitive.get_bind_params(step.params)
-            functions, options = options if isinstance(options, tuple) else ((), options)  # before JAX 0.10
-            found = step.primitive.bind(*functions, *map(value, step.invars), **options)
-        found = found if step.primitive.multiple_results else [found]
-        known |= dict(zip(step.outvars, found, strict=True))
-    return [value(atom) for atom in jaxpr.outvars]
 
 
 def record(function, cache_class, tensors):

@@ -66,7 +66,7 @@ class Request:
         if max(self.ends) <= self.prompt_end:  # nothing to write
             return
         arrays = self.arrays(loop.sampler)
-        weights = loop.weights.values(rows=arrays[0].shape[0] * loop.rows)
+        weights = loop.weights.values()
         yield from advance(loop, weights, loop.prefill(weights, *arrays), max(self.ends), streaming)
 
     def finish(self, loop):

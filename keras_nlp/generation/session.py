@@ -64,7 +64,7 @@ class Session:
         self.token_ids, self.state, self.loop = known + more, None, loop
         if request.lengths[0] <= len(self.token_ids):
             return
-        weights = loop.weights.values(rows=1)
+        weights = loop.weights.values()
         if old is None:
             state = loop.prefill(weights, *request.arrays(loop.sampler))
         else:

@@ -2,5 +2,6 @@
 
 from keras_nlp.layers.positions import CausalPositions, PositionEmbedding
 from keras_nlp.layers.self_attention import SelfAttention
+from keras_nlp.layers.turned import Dense, ReversibleEmbedding
 
-__all__ = ["CausalPositions", "PositionEmbedding", "SelfAttention"]
+__all__ = ["CausalPositions", "Dense", "PositionEmbedding", "ReversibleEmbedding", "SelfAttention"]

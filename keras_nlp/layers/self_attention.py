@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_nlp.layers.turned import Dense
 from keras_zoo.config import serializable
 
 HIDDEN = -1e9  # added nowhere, put in place of a score: finite, so that a fully hidden row gives no NaN
@@ -45,7 +46,7 @@ class SelfAttention(keras.layers.Layer):
         self.head_dim = dim // self.num_heads
 
     def dense(self, name, dim, initializer):
-        return keras.layers.Dense(dim, kernel_initializer=initializer.clone(), dtype=self.dtype_policy, name=name)
+        return Dense(dim, kernel_initializer=initializer.clone(), dtype=self.dtype_policy, name=name)
 
     def split_heads(self, x):
         batch, length, _ = ops.shape(x)

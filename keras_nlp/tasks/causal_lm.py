@@ -5,7 +5,6 @@ import numpy as np
 from keras import ops
 
 from keras_nlp import samplers
-from keras_nlp.generation.weights import turned_weights
 from keras_nlp.tasks.causal_lm_preprocessor import CausalLMPreprocessor
 from keras_nlp.tasks.generating import Generating
 from keras_nlp.tokenizers.text import check_ids, has_text
@@ -84,17 +83,10 @@ class CausalLM(Generating, Task):
     def hidden_states(self, token_ids, cache):
         """Reads `token_ids (B, T)` into the cache; returns hidden states `(B, T, D)`."""
         positions, visible = cache.place(token_ids.shape[1])
-        with turned_weights():
-            return self.backbone.walk(token_ids, positions, visible, cache)
+        return self.backbone.walk(token_ids, positions, visible, cache)
 
     def logits(self, hidden):
-        with turned_weights():
-            return self.head(self.backbone, hidden)
-
-    def head_weights(self):
-        """The matrices `(V, D)` that the head reads backwards."""
-        embeddings = self.backbone.token_embedding.embeddings
-        return [embeddings] if keras.backend.is_float_dtype(embeddings.dtype) else []
+        return self.head(self.backbone, hidden)
 
     # Scoring.
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_nlp.layers import CausalPositions, PositionEmbedding, SelfAttention
+from keras_nlp.layers import CausalPositions, Dense, PositionEmbedding, ReversibleEmbedding, SelfAttention
 from keras_zoo import Backbone
 from keras_zoo.config import serializable
 
@@ -39,7 +39,7 @@ class GPT2Backbone(Backbone):
     ):
         if hidden_dim % num_heads:
             raise ValueError(f"hidden_dim must be a multiple of num_heads; got {hidden_dim} and {num_heads}.")
-        self.token_embedding = keras.layers.ReversibleEmbedding(
+        self.token_embedding = ReversibleEmbedding(
             vocabulary_size, hidden_dim, embeddings_initializer=normal(0.02), dtype=dtype, name="token_embedding"
         )
         self.position_embedding = PositionEmbedding(
@@ -116,10 +116,10 @@ class GPT2Block(keras.layers.Layer):
         self.feedforward_norm = keras.layers.LayerNormalization(
             epsilon=self.layer_norm_epsilon, dtype=policy, name="feedforward_norm"
         )
-        self.feedforward_intermediate = keras.layers.Dense(
+        self.feedforward_intermediate = Dense(
             self.intermediate_dim, kernel_initializer=normal(0.02), dtype=policy, name="feedforward_intermediate"
         )
-        self.feedforward_output = keras.layers.Dense(
+        self.feedforward_output = Dense(
             x_shape[-1], kernel_initializer=residual, dtype=policy, name="feedforward_output"
         )
         self.residual_dropout = keras.layers.Dropout(self.dropout, dtype=policy, name="residual_dropout")
