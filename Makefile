@@ -23,11 +23,14 @@ export PROMPT
 demo: $(DEMO)/ready
 	@KERAS_BACKEND=$(BACKEND) TF_CPP_MIN_LOG_LEVEL=3 $(DEMO)/bin/keras-zoo demo --prompt "$$PROMPT"
 
+# One process for each backend, two of them at a time; what each prints appears when it is done.
 test: $(TEST)/ready
-	@set -e; for backend in $(BACKENDS); do \
-	  echo "== tests under $$backend"; \
-	  KERAS_BACKEND=$$backend $(QUICK) $(TEST)/bin/python -m pytest $(TESTS); \
-	done
+	@echo "Testing under $(BACKENDS) …"
+	@$(MAKE) --no-print-directory $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) -j 2 $(BACKENDS:%=test-%)
+
+test-%: $(TEST)/ready
+	@echo "== tests under $*"
+	@KERAS_BACKEND=$* $(QUICK) $(TEST)/bin/python -m pytest $(TESTS)
 
 lint: $(LINT)/ready
 	@$(LINT)/bin/ruff check . && $(LINT)/bin/ruff format --check . && $(LINT)/bin/python tools/check.py

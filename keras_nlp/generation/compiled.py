@@ -1,6 +1,5 @@
 """How a step of generation is compiled, backend by backend."""
 
-import contextlib
 import functools
 import os
 from pathlib import Path
@@ -20,7 +19,7 @@ def compile_function(function, weights, jit=True, donate=False):
     """
 
     def program(values, *args):
-        with weights.scope(values) if values else contextlib.nullcontext():
+        with weights.scope(values):
             return function(*args)
 
     if backend() == "torch":

@@ -26,15 +26,15 @@ class Weights:
 
     def values(self):
         """What programs take as their first argument: the values of now, taken once for a request."""
-        if backend() == "torch":
-            turn_kernels(self.kernels)
-            return ()
         values = [v.value for v in self.variables] if backend() == "jax" else []
-        return values, [self.turned(v) for v in self.kernels] if on_cpu() else []
+        return values, [self.turned(v) for v in self.kernels] if on_cpu() else None
 
     def turned(self, variable):
         """A matrix turned. JAX's arrays never change: the same array needs no second copy."""
-        if backend() != "jax":
+        if backend() == "torch":
+            turn_in_place(variable)
+            return None
+        if backend() == "tensorflow":
             return ops.transpose(variable.value)
         value, (old, copy) = variable.value, self.kept.get(id(variable), (None, None))
         if old is not value:
@@ -47,8 +47,9 @@ class Weights:
         """Within it, inside a program, the variables have the values that it was given."""
         values, turned = values
         with contextlib.ExitStack() as stack:
-            stack.enter_context(keras.StatelessScope(state_mapping=zip(self.variables, values, strict=False)))
-            if turned:
+            if values:
+                stack.enter_context(keras.StatelessScope(state_mapping=zip(self.variables, values, strict=True)))
+            if turned is not None:
                 stack.enter_context(turned_kernels(self.kernels, turned))
             yield
 
@@ -57,18 +58,16 @@ def is_kernel(variable):
     return variable.name == "kernel" and len(variable.shape) == 2 and keras.backend.is_float_dtype(variable.dtype)
 
 
-def turn_kernels(kernels):
-    """torch: stores dense kernels column by column, in place, as torch's own Linear has them.
+def turn_in_place(variable):
+    """torch: stores a dense kernel column by column, in place, as torch's own Linear has it.
 
     oneDNN and MKL multiply a few rows by such a matrix faster, up to ten times in bfloat16. Shapes and values stay.
     """
     import torch
 
-    for variable in kernels:
-        value = variable.value
-        if value.stride(1) == 1 and value.device.type == "cpu":
-            with torch.no_grad():
-                value.data = value.data.t().contiguous().t()
+    if variable.value.stride(1) == 1:
+        with torch.no_grad():
+            variable.value.data = variable.value.data.t().contiguous().t()
 
 
 def on_cpu():
@@ -80,7 +79,9 @@ def on_cpu():
         import tensorflow as tf
 
         return not tf.config.list_logical_devices("GPU")
-    return True
+    import torch
+
+    return not torch.cuda.is_available()
 
 
 def backend():

@@ -1,4 +1,4 @@
-"""Layers whose products XLA computes on a CPU as fast as memory delivers the matrices, while text is generated."""
+"""Layers whose products a CPU computes as fast as memory delivers the matrices, while text is generated."""
 
 import contextlib
 
@@ -12,7 +12,10 @@ ACTIVE = []  # of the programs that are being traced, the innermost last: turned
 
 @contextlib.contextmanager
 def turned_kernels(kernels, turned):
-    """Within it, inside a program that XLA compiles, `Dense` layers read `turned` kernels `(outputs, inputs)`."""
+    """Within it `Dense` layers read `turned` kernels `(outputs, inputs)`, where they are not None.
+
+    Under JAX and TensorFlow it may be entered only inside a program that XLA compiles.
+    """
     ACTIVE.append({id(kernel): matrix for kernel, matrix in zip(kernels, turned, strict=True)})
     try:
         yield
@@ -57,6 +60,8 @@ def product(matrix, x):
 
 
 def barrier(x):
+    if keras.backend.backend() == "torch":
+        return x
     if keras.backend.backend() == "jax":
         import jax
 
