@@ -27,7 +27,7 @@ print("Top 20:        ", first)
 assert first == second
 
 
-# A sampler of one's own has one method. Its own arguments belong in get_config: the compiled loop is found by it.
+# A sampler of one's own has one method. The compiled loop is found by its class and the values of its attributes.
 class NearBest(Sampler):
     """A draw from the tokens that are at least `p` times as probable as the best one."""
 

@@ -25,28 +25,36 @@ def run(request, loop, batch_size, callback=None, verbose="auto"):
     found = [None] * len(order)
     hidden = len(order) <= batch_size if verbose == "auto" else not verbose
     with tqdm(total=len(order), unit="prompt", disable=hidden or (None if verbose == "auto" else False)) as bar:
-        for first in range(0, len(order), batch_size):
+        first = 0
+        while first < len(order):
             numbers = order[first : first + batch_size]
-            for i, texts in zip(numbers, run_batch(request, numbers, loop, request.seed + first), strict=True):
-                found[i] = texts
+            texts = run_batch(request, numbers, loop, request.seed + first)
+            if texts is None:
+                batch_size = (len(numbers) + 1) // 2
+                warnings.warn(
+                    f"Memory ran out for a batch of {len(numbers)} prompts; going on with {batch_size} at a time. "
+                    "Set batch_size to avoid the attempt.",
+                    stacklevel=2,
+                )
+                continue
+            for i, text in zip(numbers, texts, strict=True):
+                found[i] = text
             if callback is not None:
                 callback(numbers, [found[i] for i in numbers])
             bar.update(len(numbers))
+            first += len(numbers)
     return found
 
 
 def run_batch(request, numbers, loop, seed):
-    """One batch; halved, with a warning, where memory runs out."""
+    """What was written for one batch, None where there was not enough memory for it."""
     try:
         return request.part(numbers, seed).finish(loop)
     except Exception as error:  # each backend has classes of its own for this
-        if len(numbers) == 1 or not (isinstance(error, MemoryError) or any(s in repr(error) for s in OUT_OF_MEMORY)):
+        if len(numbers) == 1 or not is_out_of_memory(error):
             raise
-    half = (len(numbers) + 1) // 2
-    warnings.warn(
-        f"Memory ran out for a batch of {len(numbers)} prompts; going on with {half} at a time. "
-        "Set batch_size to avoid the attempt.",
-        stacklevel=2,
-    )
-    parts = (numbers[:half], seed), (numbers[half:], seed + half)
-    return [texts for part, part_seed in parts for texts in run_batch(request, part, loop, part_seed)]
+    return None
+
+
+def is_out_of_memory(error):
+    return isinstance(error, MemoryError) or any(sign in repr(error) for sign in OUT_OF_MEMORY)

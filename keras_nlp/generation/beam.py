@@ -44,7 +44,7 @@ class BeamLoop(Loop):
         logits, state = self.checked(state, logits)
         beams, (count, size) = self.rows, logits.shape
         batch, extra = count // beams, state.extra
-        scores = self.processed(ops.log_softmax(logits / self.sampler.temperature), state)
+        scores, state = self.processed(ops.log_softmax(logits / self.sampler.temperature), state)
         scores = ops.reshape(scores + extra["scores"][:, None], (batch, beams * size))
         # Enough candidates that as many beams as before run on when all the others stop.
         keep = min((1 + state.stops.shape[0]) * beams, beams * size)

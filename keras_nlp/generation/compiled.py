@@ -32,12 +32,10 @@ def compile_function(function, weights, jit=True, donate=False):
         import tensorflow as tf
 
         return tf.function(program, jit_compile=True, autograph=False)
-    if backend() == "jax":
-        import jax
+    import jax
 
-        keep_programs()
-        return jax.jit(program, donate_argnums=(1,) if donate else ())
-    return program
+    keep_programs()
+    return jax.jit(program, donate_argnums=(1,) if donate else ())
 
 
 @functools.cache

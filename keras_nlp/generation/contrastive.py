@@ -31,7 +31,9 @@ class ContrastiveLoop(Loop):
         single = state._replace(
             tokens=state.tokens[::k], start=state.start[::k], end=state.end[::k], done=state.done[::k]
         )
-        probabilities = ops.softmax(self.processed(logits, single) / self.sampler.temperature)
+        allowed, single = self.processed(logits, single)
+        state = state._replace(broken=single.broken)
+        probabilities = ops.softmax(allowed / self.sampler.temperature)
         confidence, candidates = ops.top_k(probabilities, k)  # (B, k)
         candidates = ops.cast(candidates, "int32")
 

@@ -69,7 +69,7 @@ class Loop:
         self.draft = draft
         self.traces = 0
         models = [lm] if draft is None else [lm, draft]
-        self.weights = Weights([v for m in models for v in m.weights], lm.kept)
+        self.weights = Weights(models, lm.kept, jit)
         self.reads = RecordedReads(jit)
         self.prefill = compile_function(self._prefill, self.weights, jit)
         self.decode = compile_function(self._decode, self.weights, jit, donate=True)
@@ -185,8 +185,10 @@ class Loop:
     def write(self, state, logits):
         """Chooses each row's next token from `logits (B, V)` and puts it at the index."""
         logits, state = self.checked(state, logits)
+        allowed, state = self.processed(logits, state)
+        allowed = ops.where(state.broken < 0, allowed, 0.0)  # torch refuses to draw by what are no numbers
         with self.drawing(state) as scope:
-            token = self.sampler(self.processed(logits, state))
+            token = self.sampler(allowed)
             seed = scope.get_current_value(self.sampler.seed_generator.state)
         token = ops.where(state.done, 0, token)
         return self.put(state._replace(seed=seed), token, logits)
@@ -208,15 +210,20 @@ class Loop:
         logits = ops.cast(logits, "float32")
         # Minus infinity is a token that a model forbids. (The maximum would not do: XLA's may pass over a NaN.)
         wrong = ops.any(ops.isnan(logits) | (logits == float("inf")), axis=-1)
-        wrong = wrong if len(wrong.shape) == 1 else ops.any(wrong, axis=1)
-        wrong = ops.any(wrong & ops.logical_not(state.done))
-        place = ops.cast(ops.max(state.index), "int32")
-        return logits, state._replace(broken=ops.where((state.broken < 0) & wrong, place, state.broken))
+        return logits, self.marked(state, wrong if len(wrong.shape) == 1 else ops.any(wrong, axis=1))
+
+    def marked(self, state, rows):
+        """The state that knows that `rows (B,)` have no logits to choose by, unless they are done."""
+        place = ops.max(ops.where(rows & ops.logical_not(state.done), state.index, -1))
+        return state._replace(broken=ops.where(state.broken < 0, ops.cast(place, "int32"), state.broken))
 
     def processed(self, logits, state):
+        """What the processors make of the logits; and the state that knows whether they leave a token to choose."""
         for processor in self.processors:
             logits = processor(logits, state)
-        return logits
+        if not self.processors:
+            return logits, state
+        return logits, self.marked(state, ops.logical_not(ops.any(ops.isfinite(logits), axis=-1)))
 
     def drawing(self, state):
         """Within it the sampler draws from the state's random numbers."""

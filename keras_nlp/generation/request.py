@@ -103,7 +103,8 @@ def advance(loop, weights, state, last, streaming=False):
         if broken >= 0:
             raise ValueError(
                 f"The model's logits for token {broken - int(state.prompt) + 1} after the prompt are not finite "
-                "(NaN or infinite). Its weights are damaged, or too large for its dtype."
+                "(NaN or infinite). Its weights are damaged or too large for its dtype, or its draft's are, or logit "
+                "processors leave no token."
             )
         done = bool(keras.ops.convert_to_numpy(state.done).all())
         yield state

@@ -7,6 +7,7 @@ from keras_nlp.generation.buckets import SMALLEST_PROMPT, bucket
 from keras_nlp.generation.loop import Loop, integer
 from keras_nlp.generation.request import advance, cut_after_stop
 from keras_nlp.generation.stream import TextStream
+from keras_zoo.tfdata import to_numpy
 
 
 class Session:
@@ -35,8 +36,9 @@ class Session:
         """Puts `prompt`, a string or a list of token ids, behind the text and continues it.
 
         Options are those of `CausalLM.generate` that concern one text: `max_length`, `max_new_tokens`,
-        `stop_token_ids`, `seed`, `sampler`, `logit_processors` and the penalties. Returns what was written: a string
-        for a string, else a list of token ids.
+        `stop_token_ids`, `seed`, `sampler`, `logit_processors` and the penalties. Another sampler or other penalties
+        than the call before read the whole text again. Returns what was written: a string for a string, else a list
+        of token ids.
         """
         row = []
         for written in self.run(prompt, options):
@@ -86,6 +88,6 @@ class Session:
             state = loop.grow(weights, state)
         token_ids = np.zeros((1, width), "int32")
         token_ids[0, :count] = more
-        end = np.asarray(state.start, "int32") + request.lengths[0]
+        end = np.asarray(to_numpy(state.start), "int32") + request.lengths[0]
         arrays = [ops.convert_to_tensor(x) for x in (token_ids, end, *request.settings(loop.sampler))]
         return loop.extend(weights, state, arrays[0], integer(count), *arrays[1:])

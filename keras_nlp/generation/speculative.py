@@ -38,6 +38,8 @@ class SpeculativeLoop(Loop):
             large = KeyValueCache(state.cache, index - 1, state.start)
             logits, state = self.checked(state, self.read(self.lm.every_logits, waiting, large))  # (B, count + 1, V)
             wanted = [self.distribution(logits[:, i], s) for i, s in enumerate(seen)]
+            numbers = ops.sum(ops.stack([*guesses, *wanted], axis=1), axis=(1, 2))  # NaN where one of them is
+            state = self.marked(state, ops.isnan(numbers))
             kept, token = self.judge(drafted, guesses, wanted)
             seed = scope.get_current_value(self.sampler.seed_generator.state)
 
@@ -69,14 +71,14 @@ class SpeculativeLoop(Loop):
             arrays = cache.arrays
             if i < self.draft_tokens:
                 guesses.append(self.distribution(logits, seen[-1]))
-                token = ops.cast(self.sampler.draw(guesses[-1]), "int32")[:, None]
+                token = self.drawn(guesses[-1])[:, None]
                 drafted.append(token)
                 tokens = written_by_row(seen[-1].tokens, token, state.index + i)
                 seen.append(state._replace(tokens=tokens, index=state.index + i + 1))
         return ops.concatenate(drafted, axis=1), guesses, seen, arrays
 
     def distribution(self, logits, state):
-        return self.sampler.distribution(self.processed(logits, state))
+        return self.sampler.distribution(self.processed(logits, state)[0])
 
     def judge(self, drafted, guesses, wanted):
         """How many drafted tokens are kept `(B,)` and the token that follows them `(B,)`."""
@@ -87,7 +89,11 @@ class SpeculativeLoop(Loop):
         kept = ops.sum(ops.cumprod(ops.cast(accepted, "int32"), axis=1), axis=1)
         rest = ops.concatenate([ops.maximum(p - q, 0.0), wanted[-1][:, None]], axis=1)
         rest = ops.take_along_axis(rest, kept[:, None, None], axis=1)[:, 0]  # (B, V)
-        return kept, ops.cast(self.sampler.draw(rest), "int32")
+        return kept, self.drawn(rest)
+
+    def drawn(self, weights):
+        """A token `(B,)` for each row; any where weights are no numbers, which the state knows by then."""
+        return ops.cast(self.sampler.draw(ops.where(ops.isnan(weights), 1.0, weights)), "int32")
 
     def reach(self, state):
         return ops.max(ops.where(state.done, 0, state.index))

@@ -5,7 +5,7 @@ import contextlib
 import keras
 from keras import ops
 
-from keras_nlp.layers.turned import turned_kernels
+from keras_nlp.layers.turned import Dense, turned_kernels
 
 
 class Weights:
@@ -15,13 +15,14 @@ class Weights:
     (docs/performance.md has the figures), so there programs are given turned copies of the dense kernels as well.
 
     Args:
-        variables: all variables that the programs read.
+        models: whose variables the programs read.
         kept: the turned copies, shared by all programs of a model.
+        jit: whether the programs are compiled; without, XLA sees none of it.
     """
 
-    def __init__(self, variables, kept):
-        self.variables = list(variables)
-        self.kernels = [v for v in self.variables if is_kernel(v)]
+    def __init__(self, models, kept, jit=True):
+        self.variables = [v for model in models for v in model.weights]
+        self.kernels = [k for model in models for k in plain_kernels(model)] if jit or backend() == "torch" else []
         self.kept = kept
 
     def values(self):
@@ -54,8 +55,11 @@ class Weights:
             yield
 
 
-def is_kernel(variable):
-    return variable.name == "kernel" and len(variable.shape) == 2 and keras.backend.is_float_dtype(variable.dtype)
+def plain_kernels(model):
+    """The kernels that `Dense` layers read as they are, neither adapted nor quantised nor cast."""
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, Dense) and layer.built]
+    plain = [layer for layer in layers if not layer.lora_enabled and layer.quantization_mode is None]
+    return [layer.kernel for layer in plain if layer.kernel.dtype == layer.compute_dtype]
 
 
 def turn_in_place(variable):

@@ -1,13 +1,14 @@
 """Layers whose products a CPU computes as fast as memory delivers the matrices, while text is generated."""
 
 import contextlib
+import contextvars
 
 import keras
 from keras import ops
 
 from keras_zoo.config import serializable
 
-ACTIVE = []  # of the programs that are being traced, the innermost last: turned matrices by the id of their variable
+TURNED = contextvars.ContextVar("TURNED", default=None)  # turned matrices by the id of their variable
 
 
 @contextlib.contextmanager
@@ -16,11 +17,11 @@ def turned_kernels(kernels, turned):
 
     Under JAX and TensorFlow it may be entered only inside a program that XLA compiles.
     """
-    ACTIVE.append({id(kernel): matrix for kernel, matrix in zip(kernels, turned, strict=True)})
+    before = TURNED.set({id(kernel): matrix for kernel, matrix in zip(kernels, turned, strict=True)})
     try:
         yield
     finally:
-        ACTIVE.pop()
+        TURNED.reset(before)
 
 
 @serializable
@@ -28,12 +29,15 @@ class Dense(keras.layers.Dense):
     """`keras.layers.Dense`; the kernel is read turned where `turned_kernels` has it."""
 
     def call(self, inputs, training=None):
-        turned = ACTIVE[-1].get(id(self.kernel)) if ACTIVE else None
-        if turned is None or turned.dtype != inputs.dtype:
+        turned = (TURNED.get() or {}).get(id(self.kernel))
+        if turned is None:
             return super().call(inputs, training)
         x = product(turned, inputs)
         x = x if self.bias is None else x + self.bias
         return x if self.activation is None else self.activation(x)
+
+    def quantize(self, mode=None, type_check=True, config=None):
+        super().quantize(mode, type_check=False, config=config)
 
 
 @serializable
@@ -42,10 +46,13 @@ class ReversibleEmbedding(keras.layers.ReversibleEmbedding):
 
     def call(self, inputs, reverse=False):
         plain = self.tie_weights and self.reverse_dtype is None and self.logit_soft_cap is None
-        if not (reverse and plain and ACTIVE):
+        if not (reverse and plain and TURNED.get() is not None):
             return super().call(inputs, reverse)
         matrix = ops.convert_to_tensor(self.embeddings)
         return product(matrix, inputs) if matrix.dtype == inputs.dtype else super().call(inputs, reverse)
+
+    def quantize(self, mode=None, type_check=True, config=None):
+        super().quantize(mode, type_check=False, config=config)
 
 
 def product(matrix, x):

@@ -8,7 +8,7 @@ part of the compiled step. `state` is the loop's state (`keras_nlp.generation.St
 import numpy as np
 from keras import ops
 
-from keras_nlp.samplers.sampler import check, program_key
+from keras_nlp.samplers.sampler import INFINITY, check, program_key
 from keras_nlp.samplers.truncating import is_whole
 
 
@@ -30,7 +30,7 @@ class RepetitionPenalty(Processor):
     by it (Keskar et al., 2019); 1 changes nothing."""
 
     def __init__(self, penalty):
-        check("repetition_penalty", penalty, penalty > 0, "greater than 0")
+        check("repetition_penalty", penalty, 0 < penalty < INFINITY, "greater than 0")
         self.penalty = float(penalty)
 
     def __call__(self, logits, state):
@@ -42,6 +42,7 @@ class PresencePenalty(Processor):
     """`penalty` is subtracted from the logits of tokens that have been written after the prompt."""
 
     def __init__(self, penalty):
+        check("presence_penalty", penalty, abs(penalty) < INFINITY, "a finite number")
         self.penalty = float(penalty)
 
     def __call__(self, logits, state):
@@ -54,6 +55,7 @@ class FrequencyPenalty(Processor):
     """`penalty` is subtracted from a token's logit for each time it has been written after the prompt."""
 
     def __init__(self, penalty):
+        check("frequency_penalty", penalty, abs(penalty) < INFINITY, "a finite number")
         self.penalty = float(penalty)
 
     def __call__(self, logits, state):
@@ -147,4 +149,4 @@ def counts(tokens, places, size):
 
 
 def banned(logits, which):
-    return ops.where(which, -float("inf"), logits)
+    return ops.where(which, -INFINITY, logits)

@@ -6,6 +6,8 @@ from keras import ops
 from keras_nlp.generation import Loop
 from keras_zoo.config import serializable
 
+INFINITY = float("inf")
+
 
 class Sampler:
     """Chooses each row's next token.
@@ -21,7 +23,7 @@ class Sampler:
     loop_class = Loop  # the search that the sampler is used in
 
     def __init__(self, temperature=1.0, seed=None):
-        check("temperature", temperature, temperature > 0, "greater than 0 (greedy choice is GreedySampler)")
+        check("temperature", temperature, 0 < temperature < INFINITY, "greater than 0 (or use GreedySampler)")
         self.temperature = temperature
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed or 0)

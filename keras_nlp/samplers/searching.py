@@ -2,7 +2,7 @@
 
 from keras_nlp.generation.beam import BeamLoop
 from keras_nlp.generation.contrastive import ContrastiveLoop
-from keras_nlp.samplers.sampler import Sampler, check
+from keras_nlp.samplers.sampler import INFINITY, Sampler, check
 from keras_nlp.samplers.truncating import is_whole
 from keras_zoo.config import serializable
 
@@ -22,6 +22,7 @@ class BeamSampler(Sampler):
 
     def __init__(self, num_beams=5, return_all_beams=False, length_penalty=1.0, temperature=1.0, seed=None):
         check("num_beams", num_beams, is_whole(num_beams) and num_beams >= 1, "a whole number of at least 1")
+        check("length_penalty", length_penalty, abs(length_penalty) < INFINITY, "a finite number")
         super().__init__(temperature, seed)
         self.num_beams = num_beams
         self.return_all_beams = return_all_beams

@@ -33,6 +33,11 @@ def stops(stop_token_ids, size):
     return found.tolist()
 
 
+def no_logprobs(options):
+    if options.get("return_logprobs"):
+        raise ValueError("return_logprobs is an option of generate alone: streams and sessions give text.")
+
+
 def processors(given, options, size):
     """The logit processors of a call, those given as options first."""
     unknown = sorted(set(options) - set(BY_OPTION))

@@ -1,5 +1,7 @@
 """Models that predict the next token."""
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
@@ -23,6 +25,14 @@ class CausalLM(Generating, Task):
     def __init__(self, backbone, preprocessor=None, **kwargs):
         inputs = backbone.input
         super().__init__(inputs, self.head(backbone, backbone(inputs)), backbone, preprocessor, **kwargs)
+        keras_quantize = self.quantize  # which Keras has wrapped: it fills in what `config` leaves open
+
+        def quantize(mode=None, config=None, **kwargs):
+            if mode == "int8" and config is None:
+                mode, config = None, keras.quantizers.Int8QuantizationConfig(activation_quantizer=None)
+            keras_quantize(mode, config, **kwargs)
+
+        self.quantize = functools.wraps(keras_quantize)(quantize)
 
     @staticmethod
     def head(backbone, hidden):
@@ -55,8 +65,6 @@ class CausalLM(Generating, Task):
         It computes in floats; Keras' own `"int8"`, which rounds activations too, is
         `config=keras.quantizers.Int8QuantizationConfig()`.
         """
-        if mode == "int8" and config is None:
-            mode, config = None, keras.quantizers.Int8QuantizationConfig(activation_quantizer=None)
         super().quantize(mode, config, **kwargs)
         self.loops, self.kept = {}, {}
 

@@ -1,5 +1,6 @@
 """Writing text with a model that predicts the next token."""
 
+import copy
 import random
 
 import keras
@@ -67,8 +68,9 @@ class Generating:
         options |= {"return_logprobs": return_logprobs, "batch_size": batch_size, "verbose": verbose}
         if tfdata.kind(inputs) is not None:
             data = (keras.tree.map_structure(tfdata.to_numpy, tfdata.unpack(batch)[0]) for batch in inputs)
-            outputs, count = [], 0
+            outputs, count, seed = [], 0, self.seed(options.pop("seed", None), options.get("sampler"))
             for batch in data:
+                options["seed"] = seed + count
                 told = callback and (lambda numbers, texts, n=count: callback([n + i for i in numbers], texts))
                 outputs.append(self.generate(batch, max_length, stop_token_ids, strip_prompt, callback=told, **options))
                 count += np.size(batch["token_ids"], 0) if isinstance(batch, dict) else np.size(batch)
@@ -108,8 +110,9 @@ class Generating:
         """Continues a string and yields its text piece by piece, each of complete characters.
 
         For a list of strings it yields lists, one piece for each prompt, empty where there is nothing new yet.
-        Options are those of `generate`. Joined, the pieces are what `generate` writes.
+        Options are those of `generate` from `max_new_tokens` on. Joined, the pieces are what `generate` writes.
         """
+        asked.no_logprobs(options)
         rows, single, is_text, max_length = self.prompts(prompt, max_length, options.get("max_new_tokens"))
         if not is_text:
             raise ValueError("stream takes a string or a list of strings.")
@@ -190,15 +193,20 @@ class Generating:
             stop_token_ids = None if self.preprocessor is None else self.preprocessor.tokenizer.end_token_id
         stops = asked.stops(stop_token_ids, size)
         sampler = self.sampler if sampler is None else samplers.get(sampler)
-        if seed is None:
-            seed = sampler.seed if sampler.seed is not None else random.randrange(2**31)
-        if not isinstance(seed, int | np.integer):
-            raise ValueError(f"seed must be a whole number or None; got {seed!r}.")
         processors = asked.processors(logit_processors, processor_options, size)
         if draft is not None:
             asked.check_draft(self, draft, draft_tokens, sampler)
         loop = self.loop(sampler, processors, return_logprobs, draft, draft_tokens)
-        return Request(rows, lengths, stops, int(seed)), loop
+        return Request(rows, lengths, stops, self.seed(seed, sampler)), loop
+
+    def seed(self, seed, sampler):
+        """The seed of a call: its own, else its sampler's, else a new one."""
+        if seed is None:
+            sampler = self.sampler if sampler is None else samplers.get(sampler)
+            seed = sampler.seed if sampler.seed is not None else random.randrange(2**31)
+        if not isinstance(seed, int | np.integer):
+            raise ValueError(f"seed must be a whole number or None; got {seed!r}.")
+        return int(seed)
 
     def loop(self, sampler, processors=(), logprobs=False, draft=None, draft_tokens=4):
         """The compiled loop for what is asked, made once while the weights stay the same objects."""
@@ -214,7 +222,8 @@ class Generating:
             if draft is not None:
                 cls, options = SpeculativeLoop, options | {"draft_tokens": draft_tokens}
             asked.check_overrides(self, cls)
-            self.loops[key] = cls(self, sampler, processors, **options)
+            # Copies: what the caller does to a sampler afterwards makes another program, not another sampler here.
+            self.loops[key] = cls(self, copy.copy(sampler), [copy.copy(p) for p in processors], **options)
         return self.loops[key]
 
 

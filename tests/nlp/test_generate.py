@@ -166,6 +166,23 @@ def test_from_a_dataset(lm, bare_lm):
     assert outputs["token_ids"].shape == (3, 5)
 
 
+def test_batches_of_a_dataset_draw_by_themselves(bare_lm):
+    tf = pytest.importorskip("tensorflow")
+    dataset = tf.data.Dataset.from_tensor_slices(tokens(*[[1, 2]] * 4)).batch(2)
+    options = {"max_new_tokens": 12, "sampler": RandomSampler(seed=3)}
+    rows = rows_of(bare_lm.generate(dataset, **options))
+    assert rows[:2] != rows[2:] and rows_of(bare_lm.generate(dataset, **options)) == rows
+
+
+def test_a_sampler_changed_after_its_program_was_made(bare_lm):
+    prompt, options = tokens([1, 2], [3]), {"max_new_tokens": 8, "seed": 1}
+    sampler = TopKSampler(k=1)
+    first = rows_of(bare_lm.generate(prompt, sampler=sampler, **options))
+    sampler.k = 50
+    assert rows_of(bare_lm.generate(prompt, sampler=sampler, **options)) != first
+    assert rows_of(bare_lm.generate(prompt, sampler=TopKSampler(k=1), **options)) == first
+
+
 def test_seeds(lm):
     def text(**options):
         return lm.generate(PROMPTS[:2], max_new_tokens=16, stop_token_ids=None, **options)
@@ -342,6 +359,11 @@ def test_stream_of_a_list_with_stop_tokens(lm):
     assert any(not all(piece) for piece in pieces)
     (piece,) = next(lm.stream(PROMPTS[:1], **options))
     assert piece != ""
+
+
+def test_a_stream_gives_text_alone(lm):
+    with pytest.raises(ValueError, match="return_logprobs is an option of generate alone"):
+        lm.stream("the", return_logprobs=True)
 
 
 def test_a_search_has_no_stream(lm):
@@ -524,6 +546,30 @@ def test_the_token_of_a_contrastive_search_whose_logits_are_not_numbers():
             lm.generate(tokens([1, 2]), sampler=sampler, **options)
         outputs = lm.generate(tokens([1, 2]), sampler=sampler, **options | {"max_new_tokens": 1})
         assert rows_of(outputs) == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize("sampler", ["greedy", "contrastive", BeamSampler(2), "top_k"])
+def test_processors_that_leave_no_token(sampler):
+    lm = small_lm()
+
+    def nothing(logits, state):
+        return keras.ops.full_like(logits, -float("inf"))
+
+    for processor in (nothing, lambda logits, state: logits * float("nan")):
+        options = {"max_new_tokens": 3, "sampler": sampler, "logit_processors": processor}
+        with pytest.raises(ValueError, match=r"token 1 after the prompt .*processors leave no token"):
+            lm.generate(tokens([1, 2]), **options)
+
+
+def test_a_draft_whose_logits_are_not_numbers():
+    lm = small_lm()
+    broken = GPT2CausalLM(GPT2Backbone.from_config(lm.backbone.get_config()))
+    broken.weights[-1].assign(broken.weights[-1] * float("nan"))
+    prompt, options = tokens([1, 2], [3, 4]), {"max_new_tokens": 6}
+    with pytest.raises(ValueError, match=r"token 2 after the prompt .*its draft's are"):
+        lm.generate(prompt, sampler="random", draft=broken, **options)
+    greedy = rows_of(lm.generate(prompt, sampler="greedy", **options))
+    assert rows_of(lm.generate(prompt, sampler="greedy", draft=broken, **options)) == greedy  # bad guesses, no harm
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "mixed_bfloat16", "mixed_float16"])

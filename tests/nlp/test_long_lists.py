@@ -114,7 +114,7 @@ def test_out_of_memory(lm, texts, monkeypatch, error):
     with pytest.warns(UserWarning, match="Memory ran out for a batch of 4 prompts; going on with 2 at a time"):
         found = lm.generate(PROMPTS, batch_size=4, callback=lambda *batch: seen.append(batch), **OPTIONS)
     assert found == texts and max(sizes) == 4
-    assert [len(numbers) for numbers, _ in seen] == [4, 4, 2]
+    assert [len(numbers) for numbers, _ in seen] == [2] * 5 and sizes.count(4) == 1  # one attempt is enough
     for numbers, outputs in seen:
         assert outputs == [texts[i] for i in numbers]
 

@@ -95,6 +95,8 @@ def test_every_sampler_has_its_configuration_tested():
         (lambda: ContrastiveSampler(k=0), "k must be a whole number of at least 1"),
         (lambda: ContrastiveSampler(alpha=2), "alpha must be between 0 and 1; got 2"),
         (lambda: RandomSampler(temperature=0), "temperature must be greater than 0"),
+        (lambda: RandomSampler(temperature=float("inf")), "temperature must be greater than 0"),
+        (lambda: BeamSampler(length_penalty=float("nan")), "length_penalty must be a finite number; got nan"),
         (lambda: TopPSampler(temperature=-1.0), "temperature must be greater than 0"),
         (lambda: BeamSampler(temperature=float("nan")), "temperature must be greater than 0"),
         (lambda: samplers.get("nucleus"), "Unknown sampler 'nucleus'; give one of .*'beam', 'contrastive'"),

@@ -104,7 +104,7 @@ ROWS = [
     row("jax/long-prompt", Work(prompts=(900,), new=64), "ours-jax", "keras-hub-jax"),
     row("jax/unequal", Work(prompts=UNEQUAL, new=64), "ours-jax", "keras-hub-jax"),
     row("jax/new-length", Work("compilations", calls=BUCKET_CALLS), "ours-jax", "keras-hub-jax", unit="s"),
-    row("jax/second-process", batch(1), "ours-jax", "keras-hub-jax", unit="s", fresh=True),
+    row("jax/second-process", batch(1, 1), "ours-jax", "keras-hub-jax", unit="s", fresh=True),
     against_own("jax", "jax/stream", batch(1, kind="generate_text"), "stream", "generate", kind="stream"),
     against_own("jax", "jax/int8", batch(1), "int8", "float32", int8=True),
     *(
