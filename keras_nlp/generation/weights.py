@@ -39,7 +39,7 @@ class Weights:
             return ops.transpose(variable.value)
         value, (old, copy) = variable.value, self.kept.get(id(variable), (None, None))
         if old is not value:
-            copy = ops.copy(ops.transpose(value))
+            copy = ops.transpose(value)
             self.kept[id(variable)] = value, copy
         return copy
 
