@@ -119,7 +119,7 @@ def call_ragged_in_graph(function, inputs):
         return tf.ensure_shape(values, [None])
     values, lengths = tf.numpy_function(run, [inputs], [tf.int32, tf.int64])
     lengths = tf.ensure_shape(lengths, [inputs.shape[0]])
-    return tf.RaggedTensor.from_row_lengths(tf.ensure_shape(values, [None]), lengths)
+    return tf.RaggedTensor.from_row_lengths(tf.ensure_shape(values, [None]), lengths, validate=False)
 
 
 def kind(x):
