@@ -108,6 +108,7 @@ class Loop:
             going = ops.logical_not(ops.all(state.done)) & (state.broken < 0)
             return ops.logical_and(self.reach(state) < until, going)
 
+        # One row's caches go without its axis. Only compiled programs, of rows in step, have a scalar array as index.
         single = getattr(state.index, "shape", None) == () and state.tokens.shape[0] == 1
         state = state._replace(cache=without_row_axis(state.cache)) if single else state
         state = State(*while_loop(unfinished, lambda *values: tuple(self.step(State(*values))), tuple(state)))
@@ -219,10 +220,10 @@ class Loop:
 
     def processed(self, logits, state):
         """What the processors make of the logits; and the state that knows whether they leave a token to choose."""
-        for processor in self.processors:
-            logits = processor(logits, state)
         if not self.processors:
             return logits, state
+        for processor in self.processors:
+            logits = processor(logits, state)
         return logits, self.marked(state, ops.logical_not(ops.any(ops.isfinite(logits), axis=-1)))
 
     def drawing(self, state):

@@ -1,5 +1,7 @@
 """What a call of `generate` asks for, checked."""
 
+import random
+
 import numpy as np
 
 from keras_nlp.generation.contrastive import ContrastiveLoop
@@ -33,9 +35,13 @@ def stops(stop_token_ids, size):
     return found.tolist()
 
 
-def no_logprobs(options):
-    if options.get("return_logprobs"):
-        raise ValueError("return_logprobs is an option of generate alone: streams and sessions give text.")
+def seed(given, sampler):
+    """The seed of a call: its own, else its sampler's, else a new one."""
+    if given is None:
+        given = sampler.seed if sampler.seed is not None else random.randrange(2**31)
+    if not isinstance(given, int | np.integer):
+        raise ValueError(f"seed must be a whole number or None; got {given!r}.")
+    return int(given)
 
 
 def processors(given, options, size):

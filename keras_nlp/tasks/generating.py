@@ -1,7 +1,6 @@
 """Writing text with a model that predicts the next token."""
 
 import copy
-import random
 
 import keras
 import numpy as np
@@ -68,7 +67,7 @@ class Generating:
         options |= {"return_logprobs": return_logprobs, "batch_size": batch_size, "verbose": verbose}
         if tfdata.kind(inputs) is not None:
             data = (keras.tree.map_structure(tfdata.to_numpy, tfdata.unpack(batch)[0]) for batch in inputs)
-            outputs, count, seed = [], 0, self.seed(options.pop("seed", None), options.get("sampler"))
+            outputs, count, seed = [], 0, asked.seed(options.pop("seed", None), self.chosen(options.get("sampler")))
             for batch in data:
                 options["seed"] = seed + count
                 told = callback and (lambda numbers, texts, n=count: callback([n + i for i in numbers], texts))
@@ -112,7 +111,8 @@ class Generating:
         For a list of strings it yields lists, one piece for each prompt, empty where there is nothing new yet.
         Options are those of `generate` from `max_new_tokens` on. Joined, the pieces are what `generate` writes.
         """
-        asked.no_logprobs(options)
+        if options.get("return_logprobs"):
+            raise ValueError("return_logprobs is an option of generate alone: stream gives text.")
         rows, single, is_text, max_length = self.prompts(prompt, max_length, options.get("max_new_tokens"))
         if not is_text:
             raise ValueError("stream takes a string or a list of strings.")
@@ -192,21 +192,16 @@ class Generating:
         if isinstance(stop_token_ids, str) and stop_token_ids == "auto":
             stop_token_ids = None if self.preprocessor is None else self.preprocessor.tokenizer.end_token_id
         stops = asked.stops(stop_token_ids, size)
-        sampler = self.sampler if sampler is None else samplers.get(sampler)
+        sampler = self.chosen(sampler)
         processors = asked.processors(logit_processors, processor_options, size)
         if draft is not None:
             asked.check_draft(self, draft, draft_tokens, sampler)
         loop = self.loop(sampler, processors, return_logprobs, draft, draft_tokens)
-        return Request(rows, lengths, stops, self.seed(seed, sampler)), loop
+        return Request(rows, lengths, stops, asked.seed(seed, sampler)), loop
 
-    def seed(self, seed, sampler):
-        """The seed of a call: its own, else its sampler's, else a new one."""
-        if seed is None:
-            sampler = self.sampler if sampler is None else samplers.get(sampler)
-            seed = sampler.seed if sampler.seed is not None else random.randrange(2**31)
-        if not isinstance(seed, int | np.integer):
-            raise ValueError(f"seed must be a whole number or None; got {seed!r}.")
-        return int(seed)
+    def chosen(self, sampler):
+        """The sampler of a call, by default the compiled one."""
+        return self.sampler if sampler is None else samplers.get(sampler)
 
     def loop(self, sampler, processors=(), logprobs=False, draft=None, draft_tokens=4):
         """The compiled loop for what is asked, made once while the weights stay the same objects."""

@@ -5,8 +5,7 @@ from collections import Counter
 import keras
 import numpy as np
 import pytest
-import torch
-from uncached import ROWS, check_greedy, rows_of, small_lm, tokens, transformers_pair
+from uncached import ROWS, check_greedy, rows_of, small_lm, texts_of_transformers, tokens, transformers_pair
 
 from keras_nlp.generation import State
 from keras_nlp.samplers import BeamSampler, NoRepeatNGram
@@ -176,22 +175,9 @@ PROMPTS = [[1, 2, 1, 2], [4], [5, 6, 7, 8, 9, 1, 20, 21], [2, 2]]
     ids=["repetition", "n-grams", "both with beams"],
 )
 def test_text_of_transformers(options, num_beams):
-    model, lm = transformers_pair()
-    new = 14
-    expected = []
-    for prompt in PROMPTS:
-        theirs = model.generate(
-            torch.tensor([prompt]),
-            attention_mask=torch.ones(1, len(prompt), dtype=torch.int64),
-            max_new_tokens=new,
-            num_beams=num_beams,
-            do_sample=False,
-            early_stopping=False,
-            pad_token_id=0,
-            eos_token_id=None,
-            **options,
-        )
-        expected.append(theirs[0].tolist())
+    lm, new = transformers_pair()[1], 14
+    theirs = {"max_new_tokens": new, "num_beams": num_beams, "pad_token_id": 0, "eos_token_id": None} | options
+    expected = [[*prompt, *texts_of_transformers(prompt, **theirs)[0]] for prompt in PROMPTS]
     sampler = "greedy" if num_beams == 1 else BeamSampler(num_beams)
     assert rows_of(lm.generate(tokens(*PROMPTS), max_new_tokens=new, sampler=sampler, **options)) == expected
 

@@ -3,8 +3,17 @@
 import keras
 import numpy as np
 import pytest
-import torch
-from uncached import ROWS, check_frequencies, logits_of, rows_of, small_lm, softmax, tokens, transformers_pair
+from uncached import (
+    ROWS,
+    check_frequencies,
+    logits_of,
+    rows_of,
+    small_lm,
+    softmax,
+    texts_of_transformers,
+    tokens,
+    transformers_pair,
+)
 
 from keras_nlp import samplers
 from keras_nlp.models import GPT2CausalLM
@@ -241,26 +250,16 @@ PROMPTS = [[1, 2, 3], [4], [5, 6, 7, 8, 9, 1, 20, 21], [2, 2], [29, 0]]
 
 def beams_of_transformers(sampler, stop, new):
     """For each prompt by itself the texts of all beams, best first, each up to its stop token."""
-    found = []
-    for prompt in PROMPTS:
-        sequences = (
-            transformers_pair()[0]
-            .generate(
-                torch.tensor([prompt]),
-                attention_mask=torch.ones(1, len(prompt), dtype=torch.int64),
-                max_new_tokens=new,
-                num_beams=sampler.num_beams,
-                num_return_sequences=sampler.num_beams,
-                do_sample=False,
-                length_penalty=sampler.length_penalty,
-                early_stopping=False,
-                eos_token_id=stop,
-                pad_token_id=stop or 0,
-            )[:, len(prompt) :]
-            .tolist()
-        )
-        found.append([row[: row.index(stop) + 1] if stop in row else row for row in sequences])
-    return found
+    options = {
+        "max_new_tokens": new,
+        "num_beams": sampler.num_beams,
+        "num_return_sequences": sampler.num_beams,
+        "length_penalty": sampler.length_penalty,
+        "eos_token_id": stop,
+        "pad_token_id": stop or 0,
+    }
+    found = [texts_of_transformers(prompt, **options) for prompt in PROMPTS]
+    return [[row[: row.index(stop) + 1] if stop in row else row for row in rows] for rows in found]
 
 
 def all_beams(lm, prompts, **options):
