@@ -21,6 +21,23 @@ def token_batch(backbone, random, size):
     return {"token_ids": token_ids * padding_mask, "padding_mask": padding_mask}
 
 
+def segment_batch(backbone, random, size):
+    """As `token_batch`, of pairs: `"segment_ids"` too, and `"mask_positions"` for a task that takes them."""
+    batch = token_batch(backbone, random, size)
+    second = np.arange(batch["token_ids"].shape[1]) >= random.integers(2, 6, (size, 1))
+    positions = random.integers(0, 3, (size, 4)).astype("int32")
+    return batch | {"segment_ids": second * batch["padding_mask"], "mask_positions": positions}
+
+
+def tiny_word_piece(cls, size=120):
+    """A WordPiece tokenizer of class `cls` with at most `size` tokens: BERT's special ones, letters, pieces of words."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    letters = [*"abcdefghijklmnopqrstuvwxyz.,;!?", *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz")]
+    words = list(dict.fromkeys(WORDS.replace(";", "").replace(",", "").split()))
+    tokens = list(dict.fromkeys([*special, *letters, *words]))
+    return cls(tokens[:size], lowercase=True)
+
+
 def tiny_byte_pair(cls, size=300):
     """A byte-pair tokenizer of class `cls` with `size` tokens, the last of them `<|endoftext|>`."""
     engine = rust.Tokenizer(rust.models.BPE())

@@ -70,6 +70,14 @@ def load_task(cls, preset, load_weights, dtype, overrides):
     refuse_unknown(overrides, own + below, task_class)
     saved = layout.task_config if layout.task_class and issubclass(task_class, layout.task_class) else {}
     config = saved | {k: v for k, v in overrides.items() if k in (*own, *ANY_MODEL)}
+    if load_weights and (
+        wrong := [k for k in task_class.head_arguments if config.get(k) != saved.get(k, config.get(k))]
+    ):
+        raise PresetError(
+            f"The head of {preset!r} was made for {', '.join(f'{k}={saved[k]!r}' for k in wrong)}; got "
+            f"{', '.join(f'{k}={config[k]!r}' for k in wrong)}. For a new head start from the bare backbone: "
+            f"{task_class.__name__}(Backbone.from_preset({preset!r}), …)."
+        )
     below = {k: v for k, v in overrides.items() if k in below and k not in own}
     if "preprocessor" not in config:
         config["preprocessor"] = default_preprocessor(task_class, layout)

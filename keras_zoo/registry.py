@@ -25,6 +25,7 @@ class Family:
     tasks        task classes; the first one is what a folder that names none is loaded as
     tokenizer    the tokenizer class, or None
     tiny         constructor arguments of a backbone small enough for tests
+    tiny_tasks   {task class name: arguments it needs beside the backbone}, for tests
     example      `example(backbone, random, size)` -> an input batch of that many rows, for tests
     tiny_preprocessors  {task class name: () -> a small preprocessor}, for tests
     no_gradient  patterns of weights whose gradient is zero by their mathematics
@@ -37,6 +38,7 @@ class Family:
     tasks: tuple
     tokenizer: type | None = None
     tiny: dict = field(default_factory=dict)
+    tiny_tasks: dict = field(default_factory=dict)
     example: object = None
     tiny_preprocessors: dict = field(default_factory=dict)
     no_gradient: tuple = ()

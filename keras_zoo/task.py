@@ -16,11 +16,12 @@ class Task(ZooModel):
     tensors.
 
     Subclasses define `__init__(backbone, preprocessor=None, …, **kwargs)`, `compile` with defaults for fine-tuning, and
-    `preprocessor_class`.
+    `preprocessor_class`; `head_arguments` names the arguments that a head in a preset fixes.
     """
 
     _config_root = True
     preprocessor_class = None
+    head_arguments = ()
 
     def __init__(self, inputs, outputs, backbone, preprocessor=None, **kwargs):
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
@@ -39,8 +40,13 @@ class Task(ZooModel):
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
 
+    @property
+    def preprocess(self):
+        """What turns a raw batch `(x, y, sample_weight)` into tensors; a task may add to its preprocessor."""
+        return self.preprocessor
+
     def prepare(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False):
-        return tfdata.prepare(self.preprocessor, x, y, sample_weight, batch_size, shuffle)
+        return tfdata.prepare(self.preprocess, x, y, sample_weight, batch_size, shuffle)
 
     @contextlib.contextmanager
     def whole_after_errors(self):
@@ -116,7 +122,7 @@ class Task(ZooModel):
     def one_batch(self, x, y=None, sample_weight=None):
         if self.preprocessor is None:
             return x, y, sample_weight
-        return tfdata.unpack(self.preprocessor(x, y, sample_weight))
+        return tfdata.unpack(self.preprocess(x, y, sample_weight))
 
     @classmethod
     def from_preset(cls, preset, load_weights=True, dtype=None, **overrides):

@@ -28,7 +28,8 @@ def tiny_backbone(family, **overrides):
 
 
 def tiny_task(task_class, family, preprocessor=None):
-    return task_class(tiny_backbone(family), preprocessor=preprocessor)
+    arguments = family.tiny_tasks.get(task_class.__name__, {})
+    return task_class(tiny_backbone(family), preprocessor=preprocessor, **arguments)
 
 
 def example(family, size=3, seed=0):
@@ -37,8 +38,13 @@ def example(family, size=3, seed=0):
 
 def outputs(model, inputs):
     """The model's outputs as a flat list of float32 arrays."""
-    leaves = keras.tree.flatten(model(inputs))
+    leaves = keras.tree.flatten(model(taken(model, inputs)))
     return [keras.ops.convert_to_numpy(keras.ops.cast(x, "float32")) for x in leaves]
+
+
+def taken(model, inputs):
+    """Those of a family's example inputs that the model takes."""
+    return {name: inputs[name] for name in model.input}
 
 
 def assert_same(found, expected, tolerance=TOLERANCE):
@@ -116,7 +122,7 @@ def check_dtypes(family, folder):
         model = family.backbone.from_preset(str(folder / "preset"), dtype=name)
         policy = keras.dtype_policies.get(name)
         assert {keras.backend.standardize_dtype(w.dtype) for w in model.weights} == {policy.variable_dtype}
-        for output in keras.tree.flatten(model(inputs)):
+        for output in keras.tree.flatten(model(taken(model, inputs))):
             assert keras.backend.standardize_dtype(output.dtype) == policy.compute_dtype
         assert_same(outputs(model, inputs), expected, 1e-5 if name == "float32" else 0.1)
         assert type(model).from_config(model.get_config()).dtype_policy == policy
@@ -124,10 +130,10 @@ def check_dtypes(family, folder):
 
 def check_gradients(family, folder):
     """One large training step moves every weight, but for those the family names."""
-    inputs = example(family)
     model = tiny_backbone(
         family, **({"dropout": 0.0} if "dropout" in family.backbone.__init__.__code__.co_varnames else {})
     )
+    inputs = taken(model, example(family))
     before = {w.path: keras.ops.convert_to_numpy(w).copy() for w in model.trainable_weights}
     target = keras.tree.map_structure(
         lambda x: np.random.default_rng(1).normal(size=x.shape), outputs_tree(model, inputs)

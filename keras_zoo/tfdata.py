@@ -71,34 +71,65 @@ one_thread = OneThread()
 
 
 def call_in_graph(function, *args):
-    """Runs a NumPy `function` inside a TensorFlow graph on `args`, a structure of dense symbolic tensors.
+    """Runs a NumPy `function` inside a TensorFlow graph on `args`, a structure of symbolic tensors.
 
-    The structure, dtypes and ranks of the result are learnt by calling `function` once on an example of the same
-    ranks (empty strings, zeros, a batch of 1), so `function` declares nothing. A first axis of the result follows the
-    first axis of the arguments; the others must not depend on the data.
+    A ragged tensor arrives as a list of arrays. The structure, dtypes and shapes of the result are learnt by calling
+    `function` on two examples (empty strings, zeros) that differ in the axes whose size is unknown, so `function`
+    declares nothing.
     """
     import tensorflow as tf
 
-    tensors = [tf.convert_to_tensor(x) for x in keras.tree.flatten(args)]
+    leaves = [x if isinstance(x, tf.RaggedTensor) else tf.convert_to_tensor(x) for x in keras.tree.flatten(args)]
 
     def run(*values):
-        return function(*keras.tree.pack_sequence_as(args, list(values)))
+        values = iter(values)
+        rebuilt = [rows_of(next(values), next(values)) if is_ragged(x) else next(values) for x in leaves]
+        return function(*keras.tree.pack_sequence_as(args, rebuilt))
 
-    shapes = [x.shape.as_list() if x.shape.rank is not None else [None] for x in tensors]
-    dtypes = [object if x.dtype == tf.string else x.dtype.as_numpy_dtype for x in tensors]
-    examples = [np.full([n or 1 for n in s], b"" if d is object else 0, d) for s, d in zip(shapes, dtypes, strict=True)]
-    example = run(*examples)
-    leaves = [np.asarray(x) for x in keras.tree.flatten(example)]
+    def arrays(*values):
+        return [np.asarray(x) for x in keras.tree.flatten(run(*values))]
 
     def run_alone(*values):
         with one_thread:
-            return [np.asarray(x) for x in keras.tree.flatten(run(*values))]
+            return arrays(*values)
 
-    outputs = tf.numpy_function(run_alone, tensors, [x.dtype for x in leaves])
-    batched = bool(shapes[0])
-    for output, leaf in zip(outputs, leaves, strict=True):
-        output.set_shape((shapes[0][0], *leaf.shape[1:]) if batched and leaf.ndim else leaf.shape)
+    one, two = ([part for x in leaves for part in example_parts(x, size)] for size in (1, 2))
+    example, others = run(*one), arrays(*two)
+    likes = [np.asarray(x) for x in keras.tree.flatten(example)]
+    outputs = tf.numpy_function(run_alone, [part for x in leaves for part in parts(x)], [x.dtype for x in likes])
+    for output, like, other in zip(outputs, likes, others, strict=True):
+        output.set_shape([n if n == m else None for n, m in zip(like.shape, other.shape, strict=True)])
     return keras.tree.pack_sequence_as(example, list(outputs))
+
+
+def map_in_graph(function, x, dtype):
+    """Runs a NumPy `function` that keeps the shape of the symbolic tensor `x` inside a TensorFlow graph."""
+    import tensorflow as tf
+
+    return tf.ensure_shape(tf.numpy_function(function, [x], tf.as_dtype(dtype)), x.shape)
+
+
+def is_ragged(x):
+    return hasattr(x, "row_lengths")
+
+
+def parts(x):
+    """A dense tensor itself; of a ragged one the values and the lengths of its rows."""
+    return (x.flat_values, x.row_lengths()) if is_ragged(x) else (x,)
+
+
+def rows_of(values, lengths):
+    return np.split(values, np.cumsum(lengths)[:-1]) if len(lengths) else []
+
+
+def example_parts(x, size):
+    """The parts of a small example; where an axis of `x` has no fixed size it is `size`."""
+    dtype = object if x.dtype.name == "string" else x.dtype.as_numpy_dtype
+    fill = b"" if dtype is object else 0
+    shape = [n or size for n in x.shape.as_list()] if x.shape.rank is not None else [size]
+    if is_ragged(x):
+        return np.full([shape[0] * size], fill, dtype), np.full([shape[0]], size)
+    return (np.full(shape, fill, dtype),)
 
 
 def call_ragged_in_graph(function, inputs):

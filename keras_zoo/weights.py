@@ -51,10 +51,10 @@ def native_bindings(model):
     return {weight.path: Binding(weight.path) for weight in model.weights}
 
 
-def table_bindings(model, table, transposed=True):
+def table_bindings(variables, table, transposed=True):
     """`{path: Binding}` for a foreign layout; `transposed` says that it stores dense kernels as (out, in)."""
     bindings, used = {}, set()
-    for weight in model.weights:
+    for weight in variables:
         layer, _, leaf = weight.path.rpartition("/")
         if layer not in table or leaf not in LEAVES:
             raise PresetError(f"The weight table does not cover {weight.path}.")
@@ -144,9 +144,9 @@ def numpy_dtype(name):
 
 
 def collect(model, bindings):
-    """`{tensor name: array}` for saving: the reverse of `fill`."""
+    """`{tensor name: array}` for saving what `bindings` name: the reverse of `fill`."""
     parts = {}
-    for weight in model.weights:
+    for weight in bound(model, bindings):
         binding = bindings[weight.path]
         array = to_array(weight)
         parts.setdefault(binding.name, {})[binding.index] = (array, binding)

@@ -17,12 +17,12 @@ class Weights:
     Args:
         models: whose variables the programs read.
         kept: the turned copies, shared by all programs of a model.
-        jit: whether the programs are compiled; without, XLA sees none of it.
+        turn: whether to; programs that read many rows at once, or are not compiled, gain nothing.
     """
 
-    def __init__(self, models, kept, jit=True):
+    def __init__(self, models, kept, turn=True):
         self.variables = [v for model in models for v in model.weights]
-        self.kernels = [k for model in models for k in plain_kernels(model)] if jit or backend() == "torch" else []
+        self.kernels = [k for model in models for k in plain_kernels(model)] if turn or backend() == "torch" else []
         self.kept = kept
 
     def values(self):

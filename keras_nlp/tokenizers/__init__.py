@@ -2,5 +2,6 @@
 
 from keras_nlp.tokenizers.byte_pair_tokenizer import BytePairTokenizer
 from keras_nlp.tokenizers.tokenizer import Tokenizer
+from keras_nlp.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
-__all__ = ["BytePairTokenizer", "Tokenizer"]
+__all__ = ["BytePairTokenizer", "Tokenizer", "WordPieceTokenizer"]

@@ -44,21 +44,32 @@ def as_string(x, where):
     return x
 
 
-def as_id_rows(inputs):
-    """`(rows, single)`: token ids as a list of int lists, from lists, arrays, eager or ragged tensors."""
+def as_rows(inputs):
+    """`(rows, single)`: ids or tokens as a list of lists, from lists, arrays, eager or ragged tensors."""
     if hasattr(inputs, "to_list"):  # tf.RaggedTensor
         inputs = inputs.to_list()
     inputs = to_numpy(inputs)
     if isinstance(inputs, np.ndarray):
         inputs = inputs.tolist()
     if isinstance(inputs, int | np.integer):
-        inputs = [int(inputs)]
+        inputs = [inputs]
     if not isinstance(inputs, list | tuple):
-        raise ValueError(f"Expected token ids; got {inputs!r:.100} ({type(inputs).__name__}).")
+        raise ValueError(f"Expected rows of tokens or token ids; got {inputs!r:.100} ({type(inputs).__name__}).")
     rows = [to_numpy(row) for row in inputs]
-    if rows and all(isinstance(x, int | np.integer) or getattr(x, "ndim", None) == 0 for x in rows):
-        return [[int(x) for x in rows]], True
-    return [[int(x) for x in row] for row in rows], False
+    if rows and all(isinstance(x, int | np.integer | str | bytes) or getattr(x, "ndim", None) == 0 for x in rows):
+        return [[as_token(x) for x in rows]], True
+    return [[as_token(x) for x in row] for row in rows], False
+
+
+def as_token(x):
+    return as_string(x, "") if isinstance(x, str | bytes) else int(x)
+
+
+def as_id_rows(inputs):
+    """`(rows, single)`: token ids as a list of int lists, from lists, arrays, eager or ragged tensors."""
+    if has_text(inputs):
+        raise ValueError(f"Expected token ids; got text: {inputs!r:.100}.")
+    return as_rows(inputs)
 
 
 def check_ids(rows, vocabulary_size):

@@ -10,13 +10,22 @@ LARGEST_JSON = 100_000_000  # bytes
 
 def read_json(path):
     """The object in a JSON file; anything else is a `PresetError` that names the file."""
+    return read(path, dict, "object")
+
+
+def read_json_list(path):
+    """The list in a JSON file; anything else is a `PresetError` that names the file."""
+    return read(path, list, "list")
+
+
+def read(path, kind, kind_name):
     path = Path(path)
     try:
         if path.stat().st_size > LARGEST_JSON:
             raise ValueError(f"it is larger than {LARGEST_JSON} bytes")
         data = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(data, dict):
-            raise ValueError("it does not hold a JSON object")
+        if not isinstance(data, kind):
+            raise ValueError(f"it does not hold a JSON {kind_name}")
         return data
     except (OSError, ValueError, RecursionError) as error:
         raise PresetError(f"{path} cannot be read: {error}") from None

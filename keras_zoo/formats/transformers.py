@@ -11,31 +11,76 @@ from keras_zoo.formats.safetensors_file import Tensor, open_tensors, write_tenso
 
 
 @dataclass(frozen=True)
+class Head:
+    """How transformers stores what a task adds to its backbone.
+
+    architecture   the value under `architectures` in config.json
+    table          task -> weight table of the head's own layers, with whole names
+    read_config    config -> the task's own arguments
+    write_config   task -> what its config.json says beyond the backbone's
+    without        layers of the backbone that a folder of this task does not hold
+    prefixed       whether the backbone's tensors have the checkpoint's prefix
+    marker         a file that a folder of this task has, where the architecture alone does not tell
+    read_folder, write_folder   (folder) -> more arguments, (task, folder): files besides config.json and the weights
+    """
+
+    architecture: str
+    table: Callable = lambda task: {}
+    read_config: Callable = lambda config: {}
+    write_config: Callable = lambda task: {}
+    without: tuple = ()
+    prefixed: bool = True
+    marker: str | None = None
+    read_folder: Callable = lambda folder: {}
+    write_folder: Callable = lambda task, folder: None
+
+    def fits(self, config, folder):
+        named = self.architecture in (config.get("architectures") or ())
+        return named and (self.marker is None or (folder / self.marker).is_file())
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """How transformers stores one family; a family's `checkpoint.py` makes one.
 
     model_type     the value in config.json
+    architecture   of the bare network, under `architectures` in config.json
     read_config    transformers' config -> the backbone's arguments
-    write_config   backbone -> transformers' config
+    write_config   (backbone, tokenizer or None) -> transformers' config
     table          backbone -> weight table (see `keras_zoo.weights`), names without the prefix
+    heads          {task class name: Head}
     prefix         before the backbone's tensors in a task's checkpoint; a bare one may lack it
     transposed     dense kernels are stored as (out, in)
+    optional       layers of the backbone that some folders do not hold; they start as new ones do
     ignored        patterns of tensors that hold no weight of ours
-    read_preprocessor   (config, tokenizer_config) -> the preprocessor's arguments
+    read_preprocessor   (config, tokenizer_config, folder) -> the preprocessor's arguments
     read_tokenizer      tokenizer_config -> the tokenizer's arguments beside its vocabulary
     write_tokenizer     (preprocessor, folder): vocabulary and configuration files
     """
 
     model_type: str
+    architecture: str
     read_config: Callable
     write_config: Callable
     table: Callable
+    heads: dict
     prefix: str = ""
     transposed: bool = True
+    optional: tuple = ()
     ignored: tuple = ()
     read_preprocessor: Callable | None = None
     read_tokenizer: Callable | None = None
     write_tokenizer: Callable | None = None
+
+    def bindings(self, model, head, prefix):
+        """`{path: Binding}` of the backbone, and of the task's own layers where its `head` is given."""
+        backbone = getattr(model, "backbone", model)
+        found = weights.table_bindings(backbone.weights, self.table(backbone), self.transposed)
+        found = {path: binding._replace(name=prefix + binding.name) for path, binding in found.items()}
+        if head is not None:
+            own = [weight for weight in model.weights if weight.path not in found]
+            found |= weights.table_bindings(own, head.table(model), self.transposed)
+        return found
 
 
 class TransformersLayout(Layout):
@@ -45,14 +90,20 @@ class TransformersLayout(Layout):
         self.folder = folder
         self.family = family_of(config, folder)
         self.checkpoint = self.family.transformers
-        try:
-            self.backbone_config = self.checkpoint.read_config(config)
-        except KeyError as error:
-            raise PresetError(f"{folder / 'config.json'} lacks {error}.") from None
         path = folder / "tokenizer_config.json"
         self.settings = read_json(path) if path.is_file() else {}
-        self.task_class, self.task_config = self.family.tasks[0], {}
-        self.preprocessor_config = self.checkpoint.read_preprocessor(config, self.settings)
+        try:
+            self.backbone_config = self.checkpoint.read_config(config)
+            self.preprocessor_config = self.checkpoint.read_preprocessor(config, self.settings, folder)
+            for task_class in self.family.tasks:
+                head = self.checkpoint.heads[task_class.__name__]
+                if head.fits(config, folder):
+                    self.task_class = task_class
+                    self.task_config = head.read_config(config) | head.read_folder(folder)
+        except KeyError as error:
+            raise PresetError(f"{folder / 'config.json'} lacks {error}.") from None
+        except (TypeError, AttributeError, ArithmeticError) as error:
+            raise PresetError(f"{folder / 'config.json'} holds values of a wrong type: {error}") from None
 
     @staticmethod
     def recognises(config):
@@ -63,16 +114,28 @@ class TransformersLayout(Layout):
 
     def tensors(self):
         if (self.folder / "pytorch_model.bin").is_file() and not list(self.folder.glob("model*.safetensors*")):
-            return open_torch(self.folder / "pytorch_model.bin")
-        return open_tensors(self.folder)
+            return modern(open_torch(self.folder / "pytorch_model.bin"))
+        return modern(open_tensors(self.folder))
 
     def bindings(self, model, tensors):
-        backbone = getattr(model, "backbone", model)
-        bindings = weights.table_bindings(model, self.checkpoint.table(backbone), self.checkpoint.transposed)
-        prefix = self.checkpoint.prefix
-        if any(name.startswith(prefix) for name in tensors):
-            bindings = {path: b._replace(name=prefix + b.name) for path, b in bindings.items()}
-        return bindings, self.checkpoint.ignored
+        """Of a model that is not the folder's task the head starts anew, and the folder's is left out."""
+        own = self.task_class is not None and isinstance(model, self.task_class)
+        prefix = self.checkpoint.prefix if any(name.startswith(self.checkpoint.prefix) for name in tensors) else ""
+        head = self.checkpoint.heads[self.task_class.__name__] if own else None
+        bindings = self.checkpoint.bindings(model, head, prefix)
+        bindings = {path: binding for path, binding in bindings.items() if not self.lacks(path, binding, tensors)}
+        others = () if own or not prefix else [name for name in tensors if not name.startswith(prefix)]
+        return bindings, (*self.checkpoint.ignored, *others)
+
+    def lacks(self, path, binding, tensors):
+        return path.split("/")[0] in self.checkpoint.optional and binding.name not in tensors
+
+
+def modern(tensors):
+    """Tensors under the names of today: normalisation layers of older checkpoints have `gamma` and `beta`."""
+    new = {"gamma": "weight", "beta": "bias"}
+    parts = {name: name.rpartition(".") for name in tensors}
+    return {f"{stem}{dot}{new.get(leaf, leaf)}": tensors[name] for name, (stem, dot, leaf) in parts.items()}
 
 
 def family_of(config, folder):
@@ -118,10 +181,20 @@ def write(folder, backbone=None, task=None, preprocessor=None, tokenizer=None, m
     if checkpoint is None:
         raise PresetError(f"{type(backbone).__name__} has no transformers layout.")
     model = task or backbone
-    bindings = weights.table_bindings(model, checkpoint.table(backbone), checkpoint.transposed)
-    prefix = checkpoint.prefix if task is not None else ""
-    arrays = {prefix + name: array for name, array in weights.collect(model, bindings).items()}
-    write_json(folder / "config.json", checkpoint.write_config(backbone, task))
+    head = None if task is None else checkpoint.heads[registry.known_class(type(task)).__name__]
+    bindings = checkpoint.bindings(model, head, checkpoint.prefix if head is not None and head.prefixed else "")
+    without = () if head is None else head.without
+    arrays = weights.collect(model, {path: b for path, b in bindings.items() if path.split("/")[0] not in without})
+    tokenizer = task.preprocessor.tokenizer if task is not None and task.preprocessor is not None else None
+    config = checkpoint.write_config(backbone, tokenizer) | ({} if head is None else head.write_config(task))
+    config |= {
+        "model_type": checkpoint.model_type,
+        "architectures": [checkpoint.architecture if head is None else head.architecture],
+        "dtype": backbone.dtype_policy.variable_dtype,
+    }
+    write_json(folder / "config.json", config)
     write_tensors(folder, arrays, max_shard_bytes=int(max_shard_size * 1e9), metadata={"format": "pt"})
-    if task is not None and task.preprocessor is not None:
+    if head is not None:
+        head.write_folder(task, folder)
+    if tokenizer is not None:
         checkpoint.write_tokenizer(task.preprocessor, folder)

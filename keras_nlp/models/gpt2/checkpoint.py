@@ -4,7 +4,7 @@ import warnings
 
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.files import write_json
-from keras_zoo.formats.transformers import Checkpoint
+from keras_zoo.formats.transformers import Checkpoint, Head
 from keras_zoo.weights import Part
 
 CONFIG = {  # ours: transformers'
@@ -43,13 +43,9 @@ def read_config(config):
     return ours | {"intermediate_dim": config.get("n_inner") or 4 * config["n_embd"]}
 
 
-def write_config(backbone, task):
-    config = {theirs: getattr(backbone, ours) for ours, theirs in CONFIG.items()}
-    tokenizer = task.preprocessor.tokenizer if task is not None and task.preprocessor is not None else None
+def write_config(backbone, tokenizer):
     end = None if tokenizer is None else tokenizer.end_token_id
-    return config | {
-        "model_type": "gpt2",
-        "architectures": ["GPT2Model" if task is None else "GPT2LMHeadModel"],
+    return {theirs: getattr(backbone, ours) for ours, theirs in CONFIG.items()} | {
         "n_inner": backbone.intermediate_dim,
         "activation_function": "gelu_new",
         "attn_pdrop": backbone.dropout,
@@ -57,7 +53,6 @@ def write_config(backbone, task):
         "bos_token_id": end,
         "eos_token_id": end,
         "tie_word_embeddings": True,
-        "dtype": backbone.dtype_policy.variable_dtype,
     }
 
 
@@ -78,7 +73,7 @@ def table(backbone):
     return names
 
 
-def read_preprocessor(config, tokenizer_config):
+def read_preprocessor(config, tokenizer_config, folder):
     """transformers puts no start token before GPT-2's text unless told to, so neither do we."""
     context = config.get("n_positions", 1024)
     return {
@@ -114,9 +109,11 @@ def write_tokenizer(preprocessor, folder):
 
 TRANSFORMERS = Checkpoint(
     model_type="gpt2",
+    architecture="GPT2Model",
     read_config=read_config,
     write_config=write_config,
     table=table,
+    heads={"GPT2CausalLM": Head("GPT2LMHeadModel")},  # its head is the token embedding
     prefix="transformer.",
     transposed=False,  # its Conv1D keeps kernels as (in, out)
     ignored=("*.attn.bias", "*.attn.masked_bias", "lm_head.weight"),  # causal masks, and the tied head

@@ -1,0 +1,189 @@
+"""BERT as transformers and sentence-transformers store it."""
+
+import warnings
+
+from keras_nlp.tasks import sentence_transformers
+from keras_zoo.errors import PresetError
+from keras_zoo.formats.files import write_json
+from keras_zoo.formats.transformers import Checkpoint, Head
+
+CONFIG = {  # ours: (transformers', its default)
+    "vocabulary_size": ("vocab_size", None),
+    "num_layers": ("num_hidden_layers", None),
+    "num_heads": ("num_attention_heads", None),
+    "hidden_dim": ("hidden_size", None),
+    "intermediate_dim": ("intermediate_size", None),
+    "dropout": ("hidden_dropout_prob", 0.1),
+    "max_sequence_length": ("max_position_embeddings", 512),
+    "num_segments": ("type_vocab_size", 2),
+    "layer_norm_epsilon": ("layer_norm_eps", 1e-12),
+}
+ACTIVATIONS = {"gelu": "gelu", "relu": "relu"} | dict.fromkeys(
+    ("gelu_new", "gelu_pytorch_tanh", "gelu_fast"), "gelu_approximate"
+)
+PROBLEMS = {
+    "single_label": "single_label_classification",
+    "multi_label": "multi_label_classification",
+    "regression": "regression",
+}
+UNSUPPORTED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
+
+
+def read_config(config):
+    wrong = [f"{k}={config[k]!r}" for k, v in UNSUPPORTED.items() if config.get(k, v) not in (v, None)]
+    if config.get("hidden_act", "gelu") not in ACTIVATIONS:
+        wrong.append(f"hidden_act={config['hidden_act']!r}")
+    if wrong:
+        raise PresetError(f"This BERT checkpoint has settings that BertBackbone does not express: {', '.join(wrong)}.")
+    if config.get("attention_probs_dropout_prob", 0.1) != config.get("hidden_dropout_prob", 0.1):
+        warnings.warn("BertBackbone has one dropout rate; of two it takes hidden_dropout_prob.", stacklevel=2)
+    ours = {
+        name: config[theirs] if default is None else config.get(theirs, default)
+        for name, (theirs, default) in CONFIG.items()
+    }
+    return ours | {"activation": ACTIVATIONS[config.get("hidden_act", "gelu")]}
+
+
+def write_config(backbone, tokenizer):
+    activation = {"gelu_approximate": "gelu_pytorch_tanh"}.get(backbone.activation, backbone.activation)
+    return {theirs: getattr(backbone, ours) for ours, (theirs, _) in CONFIG.items()} | {
+        "hidden_act": activation,
+        "attention_probs_dropout_prob": backbone.dropout,
+        "pad_token_id": 0 if tokenizer is None else tokenizer.pad_token_id,
+    }
+
+
+def table(backbone):
+    names = {
+        "token_embedding": "embeddings.word_embeddings",
+        "position_embedding": "embeddings.position_embeddings",
+        "segment_embedding": "embeddings.token_type_embeddings",
+        "embeddings_layer_norm": "embeddings.LayerNorm",
+        "pooled_dense": "pooler.dense",
+    }
+    for i in range(backbone.num_layers):
+        ours, theirs = f"transformer_layer_{i}", f"encoder.layer.{i}"
+        names |= {
+            f"{ours}/attention/query": f"{theirs}.attention.self.query",
+            f"{ours}/attention/key": f"{theirs}.attention.self.key",
+            f"{ours}/attention/value": f"{theirs}.attention.self.value",
+            f"{ours}/attention/output": f"{theirs}.attention.output.dense",
+            f"{ours}/attention_norm": f"{theirs}.attention.output.LayerNorm",
+            f"{ours}/feedforward_intermediate": f"{theirs}.intermediate.dense",
+            f"{ours}/feedforward_output": f"{theirs}.output.dense",
+            f"{ours}/feedforward_norm": f"{theirs}.output.LayerNorm",
+        }
+    return names
+
+
+def read_classes(config):
+    """`num_classes`, and `class_names` where they are more than `LABEL_0`, `LABEL_1`, …; two classes by default."""
+    labels = config.get("id2label") or {}
+    numbers = sorted(int(i) for i in labels)
+    if numbers != list(range(len(numbers))):
+        raise PresetError(f"id2label must name the classes 0 to n - 1; got {numbers[:10]}.")
+    names = [str(labels[key]) for key in sorted(labels, key=int)]
+    count = len(names) or int(config.get("num_labels", 2))
+    named = names and names != [f"LABEL_{i}" for i in range(count)] and len(set(names)) == count
+    dropout = config.get("classifier_dropout")
+    dropout = config.get("hidden_dropout_prob", 0.1) if dropout is None else dropout
+    return {"num_classes": count, "class_names": names if named else None, "dropout": dropout}
+
+
+def write_classes(task):
+    names = task.class_names or [f"LABEL_{i}" for i in range(task.num_classes)]
+    return {
+        "id2label": {str(i): name for i, name in enumerate(names)},
+        "label2id": {name: i for i, name in enumerate(names)},
+        "classifier_dropout": task.dropout,
+    }
+
+
+def read_classifier(config):
+    arguments = read_classes(config)
+    theirs = config.get("problem_type") or ("regression" if arguments["num_classes"] == 1 else PROBLEMS["single_label"])
+    problems = [ours for ours, name in PROBLEMS.items() if name == theirs]
+    if not problems:
+        raise PresetError(f"problem_type is one of {list(PROBLEMS.values())}; got {theirs!r}.")
+    return arguments | {"problem": problems[0]}
+
+
+def classifier_table(task):
+    return {"logits": "classifier"}
+
+
+def masked_lm_table(task):
+    return {
+        "mlm_head": "cls.predictions",
+        "mlm_head/dense": "cls.predictions.transform.dense",
+        "mlm_head/layer_norm": "cls.predictions.transform.LayerNorm",
+    }
+
+
+HEADS = {
+    "BertTextClassifier": Head(
+        "BertForSequenceClassification",
+        classifier_table,
+        read_classifier,
+        lambda task: write_classes(task) | {"problem_type": PROBLEMS[task.problem]},
+    ),
+    "BertMaskedLM": Head("BertForMaskedLM", masked_lm_table, without=("pooled_dense",)),
+    "BertTextEmbedder": Head(
+        "BertModel",
+        prefixed=False,
+        marker=sentence_transformers.MODULES,
+        read_folder=sentence_transformers.read,
+        write_folder=sentence_transformers.write,
+    ),
+    "BertTokenClassifier": Head(
+        "BertForTokenClassification", classifier_table, read_classes, write_classes, without=("pooled_dense",)
+    ),
+}
+
+
+def read_preprocessor(config, tokenizer_config, folder):
+    context = config.get("max_position_embeddings", 512)
+    wanted = sentence_transformers.sequence_length(folder) or tokenizer_config.get("model_max_length") or context
+    return {"sequence_length": min(int(wanted), context)}
+
+
+def read_tokenizer(tokenizer_config):
+    """transformers lower-cases unless told not to, so do we."""
+    return {
+        "lowercase": bool(tokenizer_config.get("do_lower_case", True)),
+        "strip_accents": tokenizer_config.get("strip_accents"),
+        "split_on_cjk": bool(tokenizer_config.get("tokenize_chinese_chars", True)),
+    }
+
+
+def write_tokenizer(preprocessor, folder):
+    tokenizer = preprocessor.tokenizer
+    tokenizer.write_assets(folder, "vocab.txt")
+    names = ("cls_token", "sep_token", "pad_token", "mask_token", "unk_token")
+    write_json(
+        folder / "tokenizer_config.json",
+        {
+            "tokenizer_class": "BertTokenizer",
+            "model_max_length": preprocessor.sequence_length,
+            "do_lower_case": tokenizer.lowercase,
+            "strip_accents": tokenizer.strip_accents,
+            "tokenize_chinese_chars": tokenizer.split_on_cjk,
+        }
+        | {name: getattr(tokenizer, name) for name in names},
+    )
+
+
+TRANSFORMERS = Checkpoint(
+    model_type="bert",
+    architecture="BertModel",
+    read_config=read_config,
+    write_config=write_config,
+    table=table,
+    heads=HEADS,
+    prefix="bert.",
+    optional=("pooled_dense",),  # folders of a masked LM or a token classifier may not have it
+    ignored=("*embeddings.position_ids", "cls.predictions.decoder.*", "cls.seq_relationship.*"),  # tied; pretraining
+    read_preprocessor=read_preprocessor,
+    read_tokenizer=read_tokenizer,
+    write_tokenizer=write_tokenizer,
+)

@@ -1,0 +1,61 @@
+"""Many texts of unequal length through an encoder, with little spent on padding."""
+
+import keras
+import numpy as np
+from tqdm.auto import tqdm
+
+from keras_nlp.generation.buckets import rounded
+from keras_nlp.generation.compiled import compile_function
+from keras_nlp.generation.weights import Weights
+
+NARROWEST = 16  # tokens in the narrowest rows that a program is made for
+TOKENS, MOST_ROWS = 4096, 128  # in a batch
+
+
+class ByLength:
+    """A task that runs texts in memory sorted by length, so that no row is padded much further than its neighbours.
+
+    Rows are padded to one of a few widths, so that few programs are compiled. Padding changes no output.
+    """
+
+    def compile(self, *args, **kwargs):
+        super().compile(*args, **kwargs)
+        # Keras resolves "auto" to False for TensorFlow on a CPU, where XLA gains most: go by what was asked.
+        self.compile_inference = kwargs.get("jit_compile", "auto") is not False and not kwargs.get("run_eagerly")
+        self.program = None
+
+    def run_by_length(self, rows, pack, batch_size=None, verbose="auto"):
+        """The network's output for each text, a list of float32 arrays in the order given.
+
+        `rows` are the texts' token rows, a list for each segment; `pack(rows, width)` makes the network's inputs of
+        some of them. An output that follows the width of its batch is as wide as that was.
+        """
+        longest = self.preprocessor.sequence_length
+        lengths = np.minimum(self.preprocessor.lengths(rows), longest)
+        order = np.argsort(-lengths, kind="stable")
+        found = [None] * len(order)
+        weights = Weights([self], {}, turn=False)
+        if self.program is None:
+            self.program = compile_function(
+                lambda inputs: self(inputs, training=False), weights, self.compile_inference
+            )
+        values, first = weights.values(), 0
+        hidden = len(order) <= MOST_ROWS if verbose == "auto" else not verbose
+        with tqdm(total=len(order), unit="text", disable=hidden or (None if verbose == "auto" else False)) as bar:
+            while first < len(order):
+                width = min(rounded(int(lengths[order[first]]), NARROWEST), longest)
+                size = batch_size or min(max(TOKENS // width, 1), MOST_ROWS, rounded(len(order), 1))
+                numbers = order[first : first + size]
+                batch = pack([[texts[i] for i in numbers] for texts in rows], width)
+                outputs = self.program(values, {name: filled(x, size) for name, x in batch.items()})
+                outputs = keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32"))
+                for i, output in zip(numbers, outputs, strict=False):
+                    found[i] = output
+                bar.update(len(numbers))
+                first += size
+        return found
+
+
+def filled(array, size):
+    """`array` with its last row repeated up to `size` rows."""
+    return np.concatenate([array, np.repeat(array[-1:], size - len(array), 0)]) if len(array) < size else array

@@ -1,0 +1,96 @@
+"""A classifier's labels: class names to numbers, and the check that they are in range."""
+
+import numpy as np
+
+from keras_nlp.tokenizers.text import has_text
+from keras_zoo import tfdata
+
+IGNORED = -100  # the label of a word without one, as transformers and torch have it
+PROBLEMS = ("single_label", "multi_label", "regression")
+
+
+class LabelledPreprocessor:
+    """A preprocessor with its task's labels: `(x, y, sample_weight)` as the model trains on it, or `ValueError`."""
+
+    def __init__(self, preprocessor, problem, num_classes, class_names):
+        self.preprocessor = preprocessor
+        self.problem, self.num_classes, self.class_names = problem, num_classes, class_names
+
+    def __call__(self, x, y=None, sample_weight=None):
+        if y is not None and tfdata.is_graph_tensor(y):
+            y = tfdata.map_in_graph(self.encode, y, "float32" if self.gives_floats(y) else "int32")
+        elif y is not None:
+            y = self.encode(np.asarray(tfdata.to_numpy(y)))
+        return self.preprocessor(x, y, sample_weight)
+
+    def gives_floats(self, y):
+        return self.problem != "single_label" or (y.dtype.is_floating and y.shape.rank != 1)
+
+    def encode(self, y):
+        """Labels as an array: int32 class numbers, or float32 for several labels and regression."""
+        if self.problem != "single_label":
+            return self.encode_floats(y)
+        if y.dtype.kind in "OSU":
+            y = self.numbers(y)
+        if y.dtype.kind not in "iub" and y.ndim > 1:
+            return y.astype("float32")  # distributions, for a loss of the user's own
+        return in_range(y, self.num_classes)
+
+    def encode_floats(self, y):
+        try:
+            y = y.astype("float32")
+        except ValueError as error:
+            raise ValueError(f"Labels of a {self.problem} problem are numbers: {error}.") from None
+        if self.problem == "multi_label":
+            if y.ndim != 2 or y.shape[1] != self.num_classes or ((y < 0) | (y > 1)).any():
+                raise ValueError(
+                    f"Labels of a multi-label problem are 0 or 1, of shape (batch, {self.num_classes}); got shape "
+                    f"{y.shape} with values from {y.min()} to {y.max()}."
+                )
+        elif not np.isfinite(y).all():
+            raise ValueError("The values of a regression must be finite.")
+        return y
+
+    def numbers(self, y):
+        return np.array(numbers_of(y.reshape(-1).tolist(), self.class_names)).reshape(y.shape)
+
+
+class CheckedWordLabels:
+    """A token classifier's preprocessor with its task's labels: class names to numbers, and the check of their range."""
+
+    def __init__(self, preprocessor, num_classes, class_names):
+        self.preprocessor, self.num_classes, self.class_names = preprocessor, num_classes, class_names
+
+    def __call__(self, x, y=None, sample_weight=None):
+        if has_text(y):
+            rows = [y] if isinstance(x, str | bytes) else y
+            y = [numbers_of(row, self.class_names) for row in rows]
+            y = y[0] if isinstance(x, str | bytes) else y
+        data = self.preprocessor(x, y, sample_weight)
+        if y is None:
+            return data
+        labels = data[1]
+        graph = tfdata.is_graph_tensor(labels)
+        return data[0], tfdata.map_in_graph(self.check, labels, "int32") if graph else self.check(labels), data[2]
+
+    def check(self, labels):
+        return in_range(labels, self.num_classes)
+
+
+def in_range(y, num_classes):
+    """Class numbers as int32; `ValueError` where one is none."""
+    wrong = np.unique(y[(y < 0) | (y >= num_classes) | (y != np.floor(y))])
+    if wrong.size:
+        raise ValueError(f"Labels must lie in [0, {num_classes}) for {num_classes} classes; got {wrong[:10].tolist()}.")
+    return y.astype("int32")
+
+
+def numbers_of(labels, class_names):
+    """Class names as numbers; numbers stay."""
+    if class_names is None:
+        raise ValueError(f"The labels are names, such as {labels[0]!r}, but the task has no class_names.")
+    numbers = {name: i for i, name in enumerate(class_names)} | {i: i for i in (*range(len(class_names)), IGNORED)}
+    labels = [label.decode() if isinstance(label, bytes) else label for label in labels]
+    if unknown := sorted({str(label) for label in labels if label not in numbers}):
+        raise ValueError(f"Unknown class names {unknown[:10]}; the task has {list(class_names)}.")
+    return [numbers[label] for label in labels]

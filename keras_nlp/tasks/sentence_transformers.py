@@ -1,0 +1,52 @@
+"""The files that sentence-transformers puts beside a transformers folder: how the vectors are pooled."""
+
+from keras_zoo.errors import PresetError
+from keras_zoo.formats.files import read_json, read_json_list, write_json
+
+MODULES = "modules.json"
+POOLING_CONFIG = "1_Pooling/config.json"
+MODES = {"mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token", "max": "pooling_mode_max_tokens"}
+READ = ("Transformer", "Pooling", "Normalize")
+
+
+def read(folder):
+    """The arguments of a `TextEmbedder`: `pooling_mode` and `normalize`."""
+    modules = read_json_list(folder / MODULES)
+    kinds = [str(module.get("type", "")).rpartition(".")[2] for module in modules if isinstance(module, dict)]
+    if kinds not in (list(READ[:2]), list(READ)):
+        raise PresetError(f"{folder / MODULES} lists {kinds}; TextEmbedder expresses {list(READ)}, the last optional.")
+    path = folder / (modules[1].get("path") or "1_Pooling")
+    if folder.resolve() not in path.resolve().parents:
+        raise PresetError(f"{folder / MODULES} names a folder elsewhere: {modules[1]['path']!r}.")
+    pooling = read_json(path / "config.json")
+    wanted = (
+        [str(pooling["pooling_mode"])]
+        if "pooling_mode" in pooling
+        else [name for name, value in pooling.items() if name.startswith("pooling_mode") and value is True]
+    )
+    modes = [mode for mode, name in MODES.items() if wanted in ([name], [mode])]
+    if not modes:
+        raise PresetError(f"{path / 'config.json'} asks for {wanted}; TextEmbedder pools by one of {list(MODES)}.")
+    return {"pooling_mode": modes[0], "normalize": "Normalize" in kinds}
+
+
+def sequence_length(folder):
+    """The length that texts are cut to, None where the folder does not say."""
+    path = folder / "sentence_bert_config.json"
+    return read_json(path).get("max_seq_length") if path.is_file() else None
+
+
+def write(task, folder):
+    """Writes the files for `task`, a `TextEmbedder`."""
+    kinds = READ if task.normalize else READ[:2]
+    paths = ("", "1_Pooling", "2_Normalize")
+    modules = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (kind, path) in enumerate(zip(kinds, paths, strict=False))
+    ]
+    write_json(folder / MODULES, modules)
+    width = {"word_embedding_dimension": task.backbone.hidden_dim}
+    write_json(folder / POOLING_CONFIG, width | {name: task.pooling_mode == mode for mode, name in MODES.items()})
+    if task.preprocessor is not None:
+        length = {"max_seq_length": task.preprocessor.sequence_length, "do_lower_case": False}
+        write_json(folder / "sentence_bert_config.json", length)
