@@ -125,7 +125,7 @@ class MaskedLM(ByLength, Task):
             return super().predict(x, batch_size, *args, **kwargs)
         if not 1 <= top_k <= self.backbone.vocabulary_size:
             raise ValueError(f"top_k must lie in [1, {self.backbone.vocabulary_size}]; got {top_k}.")
-        segments, _ = as_segments(x)
+        segments, _ = as_segments(tfdata.in_memory(x))
         rows = self.preprocessor.encode(segments)
         mask = self.preprocessor.tokenizer.mask_token_id
         if bare := [i for i, texts in enumerate(zip(*rows, strict=True)) if not any(mask in text for text in texts)]:

@@ -69,7 +69,7 @@ def test_tf_data_gives_the_same(pair):
 
 
 def test_detokenize(pair):
-    ours, theirs = pair
+    ours, _ = pair
     rows = [[101, 7592, 1010, 2088, 999, 102], [14477, 20961, 3468], []]
     assert ours.detokenize(rows, skip_special_tokens=True) == ["hello, world!", "unaffable", ""]
     assert ours.detokenize(rows[0]) == "[CLS] hello, world! [SEP]"
