@@ -11,7 +11,7 @@ from sides.keras_hub import forget  # noqa: F401  called by the worker
 def load(folder, dtype, int8):
     if (folder / "modules.json").exists():
         raise Missing("its embedder is not compared")
-    return keras_hub.models.BertTextClassifier.from_preset(folder, num_classes=2, preprocessor=None, dtype=dtype)
+    return keras_hub.models.BertTextClassifier.from_preset(str(folder), num_classes=2, preprocessor=None, dtype=dtype)
 
 
 def train(classifier, work):
