@@ -60,7 +60,7 @@ class Worker:
         if work["kind"].startswith("tokenize"):
             lines, megabytes = read(text, work["megabytes"])
             return {"amount": megabytes} | function(lines, Path(folder))
-        model = self.models(Path(folder), work["dtype"], work["int8"])
+        model = self.models(folder, work["dtype"], work["int8"])
         if work["kind"] == "train":
             return {"amount": work["steps"]} | function(model, work)
         if work["kind"] == "embed":

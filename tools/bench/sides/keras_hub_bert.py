@@ -1,5 +1,6 @@
 """KerasHub's BERT, on the backend that KERAS_BACKEND names."""
 
+from pathlib import Path
 from time import perf_counter
 
 import keras_hub
@@ -9,9 +10,9 @@ from sides.keras_hub import forget  # noqa: F401  called by the worker
 
 
 def load(folder, dtype, int8):
-    if (folder / "modules.json").exists():
+    if Path(folder, "modules.json").exists():
         raise Missing("its embedder is not compared")
-    return keras_hub.models.BertTextClassifier.from_preset(str(folder), num_classes=2, preprocessor=None, dtype=dtype)
+    return keras_hub.models.BertTextClassifier.from_preset(folder, num_classes=2, preprocessor=None, dtype=dtype)
 
 
 def train(classifier, work):

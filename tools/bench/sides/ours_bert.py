@@ -1,5 +1,6 @@
 """This project's BERT, on the backend that KERAS_BACKEND names."""
 
+from pathlib import Path
 from time import perf_counter
 
 from keras_nlp.models import BertTextClassifier, Task, TextEmbedder
@@ -8,7 +9,7 @@ from sides.ours import forget  # noqa: F401  called by the worker
 
 
 def load(folder, dtype, int8):
-    if (folder / "modules.json").exists():
+    if Path(folder, "modules.json").exists():
         return TextEmbedder.from_preset(folder)
     task = Task.from_preset(folder, preprocessor=None, dtype=dtype)
     assert isinstance(task, BertTextClassifier) and task.backbone.dropout > 0

@@ -1,5 +1,6 @@
 """transformers' BERT and sentence-transformers, on torch."""
 
+from pathlib import Path
 from time import perf_counter
 
 import torch
@@ -25,11 +26,11 @@ class Training:
 
 
 def load(folder, dtype, int8):
-    if not (folder / "modules.json").exists():
+    if not Path(folder, "modules.json").exists():
         return Training(folder, dtype)
     import sentence_transformers
 
-    return sentence_transformers.SentenceTransformer(str(folder), device="cpu")
+    return sentence_transformers.SentenceTransformer(folder, device="cpu")
 
 
 def train(training, work):
