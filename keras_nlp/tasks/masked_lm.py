@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_nlp.layers import Dense, MaskedLMMaskGenerator
+from keras_nlp.layers.activations import ACTIVATIONS
 from keras_nlp.tasks.by_length import ByLength
 from keras_nlp.tasks.text_preprocessor import TextPreprocessor, as_segments
 from keras_zoo import Task, tfdata
@@ -84,14 +85,16 @@ class MaskedLM(ByLength, Task):
     Args:
         backbone: an encoder with a `"sequence_output"` and a reversible `token_embedding`.
         preprocessor: a `MaskedLMPreprocessor`, or None for a model that takes tensors.
+        head_activation, head_layer_norm_epsilon: of the head's dense layer and normalisation; None for the backbone's.
     """
 
     preprocessor_class = MaskedLMPreprocessor
 
-    def __init__(self, backbone, preprocessor=None, **kwargs):
+    def __init__(self, backbone, preprocessor=None, head_activation=None, head_layer_norm_epsilon=None, **kwargs):
         self.mlm_head = MaskedLMHead(
             backbone.vocabulary_size,
-            backbone.layer_norm_epsilon,
+            backbone.layer_norm_epsilon if head_layer_norm_epsilon is None else head_layer_norm_epsilon,
+            backbone.activation if head_activation is None else head_activation,
             token_embedding=backbone.token_embedding,
             dtype=backbone.dtype_policy,
             name="mlm_head",
@@ -99,6 +102,8 @@ class MaskedLM(ByLength, Task):
         inputs = {**backbone.input, "mask_positions": keras.Input((None,), dtype="int32", name="mask_positions")}
         hidden = backbone(backbone.input)["sequence_output"]
         super().__init__(inputs, self.mlm_head(hidden, inputs["mask_positions"]), backbone, preprocessor, **kwargs)
+        self.head_activation = head_activation
+        self.head_layer_norm_epsilon = head_layer_norm_epsilon
 
     def compile(self, optimizer="auto", loss="auto", *, weighted_metrics="auto", **kwargs):
         """As `keras.Model.compile`; by default Adam at 5e-5, cross-entropy and accuracy over the hidden tokens."""
@@ -160,12 +165,15 @@ class MaskedLM(ByLength, Task):
 
 @serializable
 class MaskedLMHead(keras.layers.Layer):
-    """`x (B, T, D)`, `positions (B, P)` int -> logits `(B, P, V)`: dense, GELU, normalisation, embedding, bias."""
+    """`x (B, T, D)`, `positions (B, P)` int -> logits `(B, P, V)`: dense, activation, norm, embedding, bias."""
 
-    def __init__(self, vocabulary_size, layer_norm_epsilon=1e-12, token_embedding=None, **kwargs):
+    def __init__(self, vocabulary_size, layer_norm_epsilon=1e-12, activation="gelu", token_embedding=None, **kwargs):
         super().__init__(**kwargs)
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"The head's activation must be one of {sorted(ACTIVATIONS)}; got {activation!r}.")
         self.vocabulary_size = vocabulary_size
         self.layer_norm_epsilon = layer_norm_epsilon
+        self.activation = activation
         self.token_embedding = token_embedding
 
     def build(self, x_shape, *_):
@@ -184,7 +192,7 @@ class MaskedLMHead(keras.layers.Layer):
 
     def call(self, x, positions):
         x = ops.take_along_axis(x, ops.expand_dims(positions, -1), axis=1)  # (B, P, D)
-        x = self.layer_norm(ops.gelu(self.dense(x), approximate=False))
+        x = self.layer_norm(ACTIVATIONS[self.activation](self.dense(x)))
         return self.token_embedding(x, reverse=True) + ops.cast(self.bias, self.compute_dtype)
 
     def compute_output_shape(self, x_shape, positions_shape):

@@ -1,19 +1,12 @@
 """The BERT network (Devlin et al., 2019, "BERT: Pre-training of Deep Bidirectional Transformers")."""
 
-import functools
-
 import keras
 from keras import ops
 
 from keras_nlp.layers import Dense, PositionEmbedding, ReversibleEmbedding, SelfAttention
+from keras_nlp.layers.activations import ACTIVATIONS
 from keras_zoo import Backbone
 from keras_zoo.config import serializable
-
-ACTIVATIONS = {
-    "gelu": functools.partial(ops.gelu, approximate=False),
-    "gelu_approximate": functools.partial(ops.gelu, approximate=True),  # by tanh: what KerasHub and Google's code use
-    "relu": ops.relu,
-}
 
 
 class BertBackbone(Backbone):
