@@ -20,11 +20,16 @@ class RecordLayout(Layout):
         self.name, self.record = name, record
         self.family = registry.families()[record["family"]]
         self.backbone_config = record["config"]
-        self.task_class, self.task_config = self.family.classes[record["class_name"]], {}
+        self.task_class, self.task_config = self.family.classes[record["class_name"]], record.get("task", {})
         self.preprocessor_config = record.get("preprocessor", {})
 
     def tokenizer_config(self, cls):
-        return cls.load_assets(self.record["assets"])
+        assets = cls.load_assets(self.record["assets"]) if self.has_vocabulary else self.published.tokenizer_config(cls)
+        return assets | self.record.get("tokenizer", {})
+
+    @property
+    def has_vocabulary(self):
+        return self.record.get("vocabulary", "embedded") is not None
 
     @functools.cached_property
     def published(self):

@@ -66,5 +66,6 @@ def fetch_record(name, record):
     raise PresetError(
         f"The preset {name!r} could not be had from any of its sources:\n  "
         + "\n  ".join(reasons)
-        + "\nWith load_weights=False it loads with random weights and needs no network."
+        + "\nWith load_weights=False it loads with random weights and needs no network"
+        + (", nor with preprocessor=None." if record.get("vocabulary", "embedded") is None else ".")
     )

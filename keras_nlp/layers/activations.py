@@ -1,4 +1,4 @@
-"""Activations by name, as configurations of encoders have them."""
+"""The activations of feed-forward layers, by the names that configurations have."""
 
 import functools
 
@@ -9,3 +9,9 @@ ACTIVATIONS = {
     "gelu_approximate": functools.partial(ops.gelu, approximate=True),  # by tanh: what KerasHub and Google's code use
     "relu": ops.relu,
 }
+
+
+def check_activation(name):
+    """Raises `ValueError` where no activation has this name."""
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}; got {name!r}.")

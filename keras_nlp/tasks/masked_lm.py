@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_nlp.layers import Dense, MaskedLMMaskGenerator
-from keras_nlp.layers.activations import ACTIVATIONS
+from keras_nlp.layers.activations import ACTIVATIONS, check_activation
 from keras_nlp.tasks.by_length import ByLength
 from keras_nlp.tasks.text_preprocessor import TextPreprocessor, as_segments
 from keras_zoo import Task, tfdata
@@ -85,16 +85,17 @@ class MaskedLM(ByLength, Task):
     Args:
         backbone: an encoder with a `"sequence_output"` and a reversible `token_embedding`.
         preprocessor: a `MaskedLMPreprocessor`, or None for a model that takes tensors.
-        head_activation, head_layer_norm_epsilon: of the head's dense layer and normalisation; None for the backbone's.
+        activation: of the head's dense layer; None for the backbone's.
+        head_layer_norm_epsilon: of the head's normalisation; None for the backbone's.
     """
 
     preprocessor_class = MaskedLMPreprocessor
 
-    def __init__(self, backbone, preprocessor=None, head_activation=None, head_layer_norm_epsilon=None, **kwargs):
+    def __init__(self, backbone, preprocessor=None, activation=None, head_layer_norm_epsilon=None, **kwargs):
         self.mlm_head = MaskedLMHead(
             backbone.vocabulary_size,
+            activation or backbone.activation,
             backbone.layer_norm_epsilon if head_layer_norm_epsilon is None else head_layer_norm_epsilon,
-            backbone.activation if head_activation is None else head_activation,
             token_embedding=backbone.token_embedding,
             dtype=backbone.dtype_policy,
             name="mlm_head",
@@ -102,7 +103,7 @@ class MaskedLM(ByLength, Task):
         inputs = {**backbone.input, "mask_positions": keras.Input((None,), dtype="int32", name="mask_positions")}
         hidden = backbone(backbone.input)["sequence_output"]
         super().__init__(inputs, self.mlm_head(hidden, inputs["mask_positions"]), backbone, preprocessor, **kwargs)
-        self.head_activation = head_activation
+        self.activation = activation
         self.head_layer_norm_epsilon = head_layer_norm_epsilon
 
     def compile(self, optimizer="auto", loss="auto", *, weighted_metrics="auto", **kwargs):
@@ -126,7 +127,7 @@ class MaskedLM(ByLength, Task):
             return super().predict(x, batch_size, *args, **kwargs)
         if not 1 <= top_k <= self.backbone.vocabulary_size:
             raise ValueError(f"top_k must lie in [1, {self.backbone.vocabulary_size}]; got {top_k}.")
-        segments, _ = as_segments(x)
+        segments, _ = as_segments(tfdata.in_memory(x))
         rows = self.preprocessor.encode(segments)
         mask = self.preprocessor.tokenizer.mask_token_id
         if bare := [i for i, texts in enumerate(zip(*rows, strict=True)) if not any(mask in text for text in texts)]:
@@ -165,15 +166,14 @@ class MaskedLM(ByLength, Task):
 
 @serializable
 class MaskedLMHead(keras.layers.Layer):
-    """`x (B, T, D)`, `positions (B, P)` int -> logits `(B, P, V)`: dense, activation, norm, embedding, bias."""
+    """`x (B, T, D)`, `positions (B, P)` int -> logits `(B, P, V)`: dense, normalisation, embedding, bias."""
 
-    def __init__(self, vocabulary_size, layer_norm_epsilon=1e-12, activation="gelu", token_embedding=None, **kwargs):
+    def __init__(self, vocabulary_size, activation="gelu", layer_norm_epsilon=1e-12, token_embedding=None, **kwargs):
         super().__init__(**kwargs)
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"The head's activation must be one of {sorted(ACTIVATIONS)}; got {activation!r}.")
+        check_activation(activation)
         self.vocabulary_size = vocabulary_size
-        self.layer_norm_epsilon = layer_norm_epsilon
         self.activation = activation
+        self.layer_norm_epsilon = layer_norm_epsilon
         self.token_embedding = token_embedding
 
     def build(self, x_shape, *_):

@@ -109,7 +109,7 @@ class TextClassifier(ByLength, Task):
         if self.preprocessor is None or tfdata.kind(x) is not None or own_step:
             outputs = super().predict(x, batch_size, *args, **kwargs)
         else:
-            rows = self.preprocessor.encode(as_segments(x)[0])
+            rows = self.preprocessor.encode(as_segments(tfdata.in_memory(x))[0])
             outputs = np.stack(self.run_by_length(rows, self.preprocessor.pack, batch_size, **kwargs))
         return self.classes(outputs) if return_classes else outputs
 

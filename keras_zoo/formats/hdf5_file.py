@@ -65,9 +65,7 @@ def datasets(path, file):
             elif not isinstance(item, h5py.Group):
                 raise refused(path, name, "is neither a group nor a data set")
             elif item.id in seen or name.count("/") >= DEEPEST:
-                raise refused(
-                    path, name, f"is a group under two names, or below {DEEPEST} others"
-                )
+                raise refused(path, name, f"is a group under two names, or below {DEEPEST} others")
             else:
                 seen.add(item.id)
                 waiting.append((f"{name}/", item))

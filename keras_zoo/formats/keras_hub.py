@@ -25,18 +25,9 @@ from keras_zoo.formats.layout import Layout
 PACKAGES = ("keras_hub", "keras_nlp")
 POLICIES = ("DTypePolicy", "FloatDTypePolicy")  # those that their name describes; others are of quantised models
 MODEL, TASK = "model.weights/", "task.weights/"  # before the names of the tensors of either file
-# Found in every configuration; either read from a file of its own, or of no meaning for what is computed.
-ELSEWHERE = (
-    "name",
-    "trainable",
-    "dtype",
-    "config_file",
-    "backbone",
-    "preprocessor",
-    "tokenizer",
-    "vocabulary",
-    "merges",
-)
+# Settings that are read from a file of their own, or say nothing about what is computed.
+PARTS = ("dtype", "backbone", "preprocessor", "tokenizer", "vocabulary", "merges")
+ELSEWHERE = ("name", "trainable", "config_file", *PARTS)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_nlp.layers import Dense, PositionEmbedding, ReversibleEmbedding, SelfAttention
-from keras_nlp.layers.activations import ACTIVATIONS
+from keras_nlp.layers.activations import ACTIVATIONS, check_activation
 from keras_zoo import Backbone
 from keras_zoo.config import serializable
 
@@ -45,8 +45,7 @@ class BertBackbone(Backbone):
     ):
         if hidden_dim % num_heads:
             raise ValueError(f"hidden_dim must be a multiple of num_heads; got {hidden_dim} and {num_heads}.")
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}; got {activation!r}.")
+        check_activation(activation)
         self.token_embedding = ReversibleEmbedding(
             vocabulary_size, hidden_dim, embeddings_initializer=initializer(), dtype=dtype, name="token_embedding"
         )

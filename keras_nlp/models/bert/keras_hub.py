@@ -60,7 +60,7 @@ KERAS_HUB = HubCheckpoint(
             ("num_classes", "activation", "dropout"), convert={"activation": read_activation}, also=("BertClassifier",)
         ),
         # The head has its own GELU and epsilon there, whatever the backbone's are.
-        "BertMaskedLM": Settings(defaults={"head_activation": "gelu", "head_layer_norm_epsilon": 1e-5}),
+        "BertMaskedLM": Settings(defaults={"activation": "gelu", "head_layer_norm_epsilon": 1e-5}),
         "BertTextEmbedder": Settings(("pooling_mode", "normalize")),
         "BertTextClassifierPreprocessor": Settings(TEXT, also=("BertPreprocessor",)),
         "BertMaskedLMPreprocessor": MASKED_LM_PREPROCESSOR,
