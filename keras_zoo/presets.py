@@ -4,7 +4,7 @@ import functools
 import inspect
 from pathlib import Path
 
-from keras_zoo import formats, registry, saving, sources, weights
+from keras_zoo import formats, lora, registry, saving, sources, weights
 from keras_zoo.config import argument_names
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.layout import Layout
@@ -197,6 +197,6 @@ def model_card(name, model):
     kind = type(model).__name__
     room = type(model).__module__.split(".")[0]
     return (
-        f"# {name}\n\nA `{kind}` with {model.count_params():,} parameters.\n\n```python\nimport {room}\n\n"
+        f"# {name}\n\nA `{kind}` with {lora.count_plain(model):,} parameters.\n\n```python\nimport {room}\n\n"
         f'model = {room}.models.{kind}.from_preset("path/to/{name}")\n```\n\n{GENERATED}\n'
     )

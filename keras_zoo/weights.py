@@ -16,6 +16,7 @@ import ml_dtypes
 import numpy as np
 from keras.src.backend.common import global_state, stateless_scope, variables
 
+from keras_zoo import lora
 from keras_zoo.errors import PresetError
 
 LEAVES = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias", "embeddings": "weight"}
@@ -58,7 +59,7 @@ class Binding(NamedTuple):
 
 def native_bindings(model):
     """Our own layout: every weight under its path."""
-    return {weight.path: Binding(weight.path) for weight in model.weights}
+    return {weight.path: Binding(weight.path) for weight in lora.plain_weights(model)}
 
 
 def table_bindings(variables, table, transposed=True):
@@ -85,22 +86,26 @@ def check(model, bindings, tensors, ignored=()):
     """Raises one `PresetError` that names all that is missing, unused or of the wrong shape."""
     if len({weight.path for weight in model.weights}) != len(model.weights):
         raise PresetError("Two weights of the model have the same path; give their layers names of their own.")
-    missing, misshaped = [], []
-    for weight in bound(model, bindings):
-        binding = bindings[weight.path]
-        expected = binding.stored_shape(tuple(weight.shape))
-        if binding.name not in tensors:
-            missing.append(binding.name)
-        elif tuple(tensors[binding.name].shape) != expected:
-            misshaped.append(f"{binding.name}: the file has {tuple(tensors[binding.name].shape)}, expected {expected}")
-    wanted = {binding.name for binding in bindings.values()}
+    wanted = [(bindings[weight.path], weight) for weight in bound(model, bindings)]
+    expected = [(binding.name, binding.stored_shape(tuple(weight.shape))) for binding, weight in wanted]
+    compare(f"The weights do not fit {type(model).__name__}.", expected, tensors, ignored)
+
+
+def compare(title, expected, tensors, ignored=()):
+    """Raises one `PresetError` on all that differs between `expected`, pairs of name and shape, and `tensors`."""
+    missing = [name for name, _ in expected if name not in tensors]
+    wanted = {name for name, _ in expected}
     unused = [n for n in tensors if n not in wanted and not any(fnmatch.fnmatch(n, p) for p in ignored)]
+    misshaped = [
+        f"{name}: the file has {tuple(tensors[name].shape)}, expected {shape}"
+        for name, shape in expected
+        if name in tensors and tuple(tensors[name].shape) != shape
+    ]
     problems = [("missing from the file", missing), ("in the file but not in the model", unused)]
     problems.append(("of another shape", misshaped))
     if any(names for _, names in problems):
         raise PresetError(
-            f"The weights do not fit {type(model).__name__}.\n"
-            + "\n".join(listing(title, sorted(set(names))) for title, names in problems if names)
+            f"{title}\n" + "\n".join(listing(kind, sorted(set(names))) for kind, names in problems if names)
         )
 
 
@@ -158,11 +163,11 @@ def numpy_dtype(name):
 
 
 def collect(model, bindings):
-    """`{tensor name: array}` for saving what `bindings` name: the reverse of `fill`."""
-    parts = {}
+    """`{tensor name: array}` for saving what `bindings` name, with adapters merged in: the reverse of `fill`."""
+    parts, adapted = {}, {id(adapter.base): adapter for adapter in lora.adapters(model)}
     for weight in bound(model, bindings):
         binding = bindings[weight.path]
-        array = to_array(weight)
+        array = to_array(adapted[id(weight)].merged() if id(weight) in adapted else weight)
         parts.setdefault(binding.name, {})[binding.index] = (array, binding)
     arrays = {}
     for name, found in parts.items():
@@ -173,6 +178,6 @@ def collect(model, bindings):
 
 def to_array(weight):
     """A weight's values in its own dtype; NumPy has no bfloat16 of its own."""
-    if weight.dtype == "bfloat16":
+    if keras.backend.standardize_dtype(weight.dtype) == "bfloat16":
         return keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32")).astype(ml_dtypes.bfloat16)
     return keras.ops.convert_to_numpy(weight)

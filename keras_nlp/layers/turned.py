@@ -29,7 +29,8 @@ class Dense(keras.layers.Dense):
     """`keras.layers.Dense`; the kernel is read turned where `turned_kernels` has it."""
 
     def call(self, inputs, training=None):
-        turned = (TURNED.get() or {}).get(id(self.kernel))
+        # The kernel of an adapted layer is computed, each time that it is read.
+        turned = None if self.lora_enabled else (TURNED.get() or {}).get(id(self.kernel))
         if turned is None:
             return super().call(inputs, training)
         x = product(turned, inputs)

@@ -145,6 +145,7 @@ class MaskedLM(ByLength, Task):
             (i, j) for i, text in enumerate(texts) for j, token in enumerate(text) if token == tokenizer.mask_token_id
         ]
         found = []
+        logits = logits[:, : tokenizer.vocabulary_size()]  # an embedding may have rows that no token has
         for (i, j), row in zip(places, logits, strict=False):
             order = np.argsort(-row, kind="stable")[:top_k]
             powers = np.exp(row - row.max())

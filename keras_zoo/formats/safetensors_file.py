@@ -59,6 +59,11 @@ class Tensor:
 
 def read_header(path):
     """`{name: Tensor}` of one file; every size is checked against the file before anything is allocated."""
+    return read_file(path)[0]
+
+
+def read_file(path):
+    """`read_header` and the file's metadata, as they stand in it: unchecked, None where there are none."""
     path = Path(path)
     size = path.stat().st_size
     try:
@@ -69,8 +74,8 @@ def read_header(path):
             header = json.loads(file.read(length))
         if not isinstance(header, dict):
             raise ValueError("its header is not a JSON object")
-        header.pop("__metadata__", None)
-        return {name: read_entry(path, name, entry, 8 + length, size) for name, entry in header.items()}
+        metadata = header.pop("__metadata__", None)
+        return {name: read_entry(path, name, entry, 8 + length, size) for name, entry in header.items()}, metadata
     except (ValueError, KeyError, TypeError, struct.error, RecursionError) as error:
         if isinstance(error, PresetError):
             raise

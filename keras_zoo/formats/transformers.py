@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keras_zoo import registry, weights
+from keras_zoo import lora, registry, weights
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.files import read_json, write_json
 from keras_zoo.formats.layout import Layout
@@ -75,10 +75,10 @@ class Checkpoint:
     def bindings(self, model, head, prefix):
         """`{path: Binding}` of the backbone, and of the task's own layers where its `head` is given."""
         backbone = getattr(model, "backbone", model)
-        found = weights.table_bindings(backbone.weights, self.table(backbone), self.transposed)
+        found = weights.table_bindings(lora.plain_weights(backbone), self.table(backbone), self.transposed)
         found = {path: binding._replace(name=prefix + binding.name) for path, binding in found.items()}
         if head is not None:
-            own = [weight for weight in model.weights if weight.path not in found]
+            own = [weight for weight in lora.plain_weights(model) if weight.path not in found]
             found |= weights.table_bindings(own, head.table(model), self.transposed)
         return found
 
