@@ -49,7 +49,7 @@ def read_header(path):
 
 
 def datasets(path, file):
-    """All data sets below the root, `(name, dataset)`; a group is entered once, and only by a hard link."""
+    """All data sets below the root, `(name, dataset)`; each must have one name, a hard link."""
     import h5py
 
     waiting, seen = [("", file)], {file.id}
@@ -60,14 +60,14 @@ def datasets(path, file):
             if not isinstance(link, h5py.HardLink):
                 raise refused(path, name, f"is a {type(link).__name__}; only what lies in the file itself is read")
             item = group[key]
+            if not isinstance(item, h5py.Group | h5py.Dataset):
+                raise refused(path, name, "is neither a group nor a data set")
+            if item.id in seen or name.count("/") >= DEEPEST:
+                raise refused(path, name, f"is there under two names, or below {DEEPEST} groups")
+            seen.add(item.id)
             if isinstance(item, h5py.Dataset):
                 yield name, item
-            elif not isinstance(item, h5py.Group):
-                raise refused(path, name, "is neither a group nor a data set")
-            elif item.id in seen or name.count("/") >= DEEPEST:
-                raise refused(path, name, f"is a group under two names, or below {DEEPEST} others")
             else:
-                seen.add(item.id)
                 waiting.append((f"{name}/", item))
 
 

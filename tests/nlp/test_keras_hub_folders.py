@@ -338,8 +338,9 @@ BAD_FILES = {
     "records": (put(POOLER, data(np.zeros(3, "f4,i4"))), "weights are whole numbers or floats"),
     "nothing": (put(POOLER, lambda g, k: g.create_dataset(k, data=h5py.Empty("f4"))), "weights are whole numbers"),
     "a named type": (put(POOLER, link(np.dtype("float64"))), "neither a group nor a data set"),
-    "cycle": (put(POOLER, cycle), "is a group under two names"),
-    "deep": (put(POOLER, deep), "or below 32 others"),
+    "two names": (lambda file: file.__setitem__("layers/copy", file[POOLER]), "(copy|vars/0) is there under two names"),
+    "cycle": (put(POOLER, cycle), "is there under two names"),
+    "deep": (put(POOLER, deep), "or below 32 groups"),
 }
 
 
