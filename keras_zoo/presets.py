@@ -138,8 +138,8 @@ def default_preprocessor(task_class, layout):
 def load_preprocessor(cls, preset, overrides):
     layout = open_preset(preset)
     task = layout.task_class or layout.family.tasks[0]
-    found = next((t.preprocessor_class for t in (task, *layout.family.tasks) if fits(t.preprocessor_class, cls)), None)
-    cls = suitable(cls, found or task.preprocessor_class, preset)
+    candidates = [layout.preprocessor_class, *(t.preprocessor_class for t in (task, *layout.family.tasks))]
+    cls = suitable(cls, next((c for c in candidates if fits(c, cls)), task.preprocessor_class), preset)
     refuse_unknown(overrides, argument_names(cls), cls)
     return make_preprocessor(cls, layout, overrides)
 
@@ -149,7 +149,10 @@ def fits(found, cls):
 
 
 def make_preprocessor(cls, layout, overrides):
-    config = (layout.preprocessor_config or {}) | overrides
+    config, own = layout.preprocessor_config or {}, layout.preprocessor_class
+    if own is not None and not fits(own, cls):  # another task's: what both have holds for this one too
+        config = {name: value for name, value in config.items() if name in argument_names(cls)}
+    config = config | overrides
     if "tokenizer" in argument_names(cls) and "tokenizer" not in config:
         config["tokenizer"] = make_tokenizer(layout.family.tokenizer, layout, {})
     return construct(cls, config)

@@ -6,7 +6,8 @@ from pathlib import Path
 from keras_zoo import registry
 from keras_zoo.errors import PresetError
 
-WANTED = ["*.json", "*.safetensors", "*.txt", "assets/**", "README.md"]  # what a preset is read from
+# What a preset is read from. Of the HDF5 files only Keras' own: beside them may lie a large tf_model.h5.
+WANTED = ["*.json", "*.safetensors", "*.weights.h5", "*.txt", "assets/**", "README.md"]
 
 
 def locate(preset):

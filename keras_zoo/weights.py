@@ -2,7 +2,9 @@
 
 A table names layers: `{"transformer_layer_0/attention/query": "h.0.attn.c_attn"}`. What a layer's variables are called
 and how they are turned follows from the variable (`LEAVES`, and `transposed` for dense kernels); `Part` takes a piece
-of a fused tensor. Coverage is complete in both directions or an error names every missing, unused and misshaped tensor.
+of a fused tensor. Where a layout names each variable, or keeps it in another shape, the table says so outright:
+`{"kernel": Binding("layers/dense/vars/0", shape=(4, 2, 2)), ...}`. Coverage is complete in both directions or an error
+names every missing, unused and misshaped tensor.
 """
 
 import contextlib
@@ -30,18 +32,26 @@ class Part(NamedTuple):
 
 
 class Binding(NamedTuple):
-    """Where a variable's values stand: the tensor, whether turned (out, in), and which part of how many."""
+    """Where a variable's values stand: the tensor, whether turned (out, in), and which part of how many.
+
+    `shape` is that of the tensor where it is the variable's values in another shape, in the same order.
+    """
 
     name: str
     transposed: bool = False
     index: int = 0
     count: int = 1
+    shape: tuple | None = None
 
     def stored_shape(self, shape):
+        if self.shape is not None:
+            return self.shape
         shape = (*shape[:-1], shape[-1] * self.count)
         return shape[::-1] if self.transposed else shape
 
-    def take(self, array):
+    def take(self, array, shape):
+        if self.shape is not None:
+            return array.reshape(shape)
         array = array.T if self.transposed else array
         width = array.shape[-1] // self.count
         return array[..., self.index * width : (self.index + 1) * width]
@@ -57,15 +67,19 @@ def table_bindings(variables, table, transposed=True):
     bindings, used = {}, set()
     for weight in variables:
         layer, _, leaf = weight.path.rpartition("/")
-        if layer not in table or leaf not in LEAVES:
+        target = table.get(layer, {})
+        if leaf not in (target if isinstance(target, dict) else LEAVES):
             raise PresetError(f"The weight table does not cover {weight.path}.")
         used.add(layer)
-        target = table[layer] if isinstance(table[layer], Part) else Part(table[layer], 0, 1)
-        name = f"{target.name}.{LEAVES[leaf]}"
-        bindings[weight.path] = Binding(name, transposed and leaf == "kernel", target.index, target.count)
+        bindings[weight.path] = target[leaf] if isinstance(target, dict) else derived(target, leaf, transposed)
     if lost := sorted(set(table) - used):
         raise PresetError(f"The weight table names layers that the model does not have: {lost}.")
     return bindings
+
+
+def derived(target, leaf, transposed):
+    part = target if isinstance(target, Part) else Part(target, 0, 1)
+    return Binding(f"{part.name}.{LEAVES[leaf]}", transposed and leaf == "kernel", part.index, part.count)
 
 
 def check(model, bindings, tensors, ignored=()):
@@ -126,14 +140,14 @@ def fill(model, bindings, tensors, ignored=()):
     check(model, bindings, tensors, ignored)
     latest = {}  # a fused tensor is read once for its parts, which follow each other
 
-    def read(binding):
+    def read(binding, shape):
         if binding.name not in latest:
             latest.clear()
             latest[binding.name] = tensors[binding.name].read()
-        return binding.take(latest[binding.name] if binding.count > 1 else latest.pop(binding.name))
+        return binding.take(latest[binding.name] if binding.count > 1 else latest.pop(binding.name), shape)
 
     def initializer(binding):
-        return lambda shape, dtype: np.ascontiguousarray(read(binding)).astype(numpy_dtype(dtype), copy=False)
+        return lambda shape, dtype: np.ascontiguousarray(read(binding, shape)).astype(numpy_dtype(dtype), copy=False)
 
     for weight in bound(model, bindings):
         weight._initializer = initializer(bindings[weight.path])

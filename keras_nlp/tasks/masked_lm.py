@@ -86,15 +86,16 @@ class MaskedLM(ByLength, Task):
         backbone: an encoder with a `"sequence_output"` and a reversible `token_embedding`.
         preprocessor: a `MaskedLMPreprocessor`, or None for a model that takes tensors.
         activation: of the head's dense layer; None for the backbone's.
+        head_layer_norm_epsilon: of the head's normalisation; None for the backbone's.
     """
 
     preprocessor_class = MaskedLMPreprocessor
 
-    def __init__(self, backbone, preprocessor=None, activation=None, **kwargs):
+    def __init__(self, backbone, preprocessor=None, activation=None, head_layer_norm_epsilon=None, **kwargs):
         self.mlm_head = MaskedLMHead(
             backbone.vocabulary_size,
             activation or backbone.activation,
-            backbone.layer_norm_epsilon,
+            backbone.layer_norm_epsilon if head_layer_norm_epsilon is None else head_layer_norm_epsilon,
             token_embedding=backbone.token_embedding,
             dtype=backbone.dtype_policy,
             name="mlm_head",
@@ -103,6 +104,7 @@ class MaskedLM(ByLength, Task):
         hidden = backbone(backbone.input)["sequence_output"]
         super().__init__(inputs, self.mlm_head(hidden, inputs["mask_positions"]), backbone, preprocessor, **kwargs)
         self.activation = activation
+        self.head_layer_norm_epsilon = head_layer_norm_epsilon
 
     def compile(self, optimizer="auto", loss="auto", *, weighted_metrics="auto", **kwargs):
         """As `keras.Model.compile`; by default Adam at 5e-5, cross-entropy and accuracy over the hidden tokens."""

@@ -46,6 +46,7 @@ class NativeLayout(Layout):
         if (folder / "preprocessor.json").is_file():
             preprocessor = read_json(folder / "preprocessor.json")
             self.preprocessor_config = section(preprocessor, folder / "preprocessor.json")
+            self.preprocessor_class = self.family.classes.get(preprocessor["class_name"])
 
     @staticmethod
     def without_model(folder):

@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import read_json
+from keras_zoo.formats.files import shard_files
 
 LARGEST_HEADER = 100_000_000  # bytes; the limit of the reference implementation
 ALIGNMENT = 64  # bytes; a buffer so aligned is taken over by XLA without a copy
@@ -105,15 +105,9 @@ def open_tensors(folder, stem="model"):
         return read_header(single)
     if not index.is_file():
         raise PresetError(f"{folder} holds no weights: expected {single.name} or {index.name}.")
-    try:
-        shards = sorted(set(read_json(index)["weight_map"].values()))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise PresetError(f"{index} is not a shard index: {error!r}") from None
     tensors = {}
-    for shard in shards:
-        if not isinstance(shard, str) or Path(shard).name != shard or not (folder / shard).is_file():
-            raise PresetError(f"{index} names the shard {shard!r}, which is not a file beside it.")
-        tensors |= read_header(folder / shard)
+    for shard in shard_files(index):
+        tensors |= read_header(shard)
     return tensors
 
 
