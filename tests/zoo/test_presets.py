@@ -143,8 +143,9 @@ def test_parameter_counts_of_records():
         config = record["config"]
         width, inner, layers = config["hidden_dim"], config["intermediate_dim"], config["num_layers"]
         block = 4 * (width * width + width) + 2 * width * inner + inner + width + 4 * width
-        rows = config["vocabulary_size"] + config["max_sequence_length"]
-        assert record["parameters"] == rows * width + layers * block + 2 * width
+        rows = config["vocabulary_size"] + config["max_sequence_length"] + config.get("num_segments", 0)
+        pooler = width * width + width if record["family"] == "bert" else 0
+        assert record["parameters"] == rows * width + layers * block + 2 * width + pooler
 
 
 @pytest.mark.parametrize(
