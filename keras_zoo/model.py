@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_zoo import fused
 from keras_zoo.config import Configured
 
 
@@ -29,3 +30,8 @@ class ZooModel(Configured, keras.Model):
             super().__setattr__(name, value)
         else:
             object.__setattr__(self, name, value)
+
+    def compile(self, *args, **kwargs):
+        """As `keras.Model.compile`."""
+        super().compile(*args, **kwargs)
+        fused.fuse(self.optimizer)

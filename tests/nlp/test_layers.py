@@ -8,7 +8,7 @@ import pytest
 
 from keras_nlp.generation.compiled import compile_function
 from keras_nlp.generation.weights import Weights
-from keras_nlp.layers import Dense, ReversibleEmbedding, turned
+from keras_nlp.layers import Dense, Dropout, ReversibleEmbedding, turned
 
 
 def compiled(layer, x, monkeypatch, **options):
@@ -77,3 +77,28 @@ def test_another_thread_reads_kernels_as_they_are(random):
     with turned.turned_kernels([layer.kernel], [keras.ops.zeros((5, 6))]), ThreadPoolExecutor() as pool:
         found = pool.submit(lambda: keras.ops.convert_to_numpy(layer(x))).result()
     np.testing.assert_array_equal(found, expected)
+
+
+def test_dropout():
+    """The rate, the scale, what is kept changing from call to call, and the seed; at 0 and outside training nothing."""
+    keras.utils.set_random_seed(1)
+    layer, x = Dropout(0.25), keras.ops.ones((40, 50, 3))
+    first, second = (keras.ops.convert_to_numpy(layer(x, training=True)) for _ in range(2))
+    assert set(np.unique(first)) == {0, np.float32(1 / 0.75)} and (first != second).mean() > 0.3
+    assert abs((first == 0).mean() - 0.25) < 0.03 and abs((first == 0).mean((0, 1)) - 0.25).max() < 0.05
+    keras.utils.set_random_seed(1)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(Dropout(0.25)(x, training=True)), first)
+    for same in (layer(x), Dropout(0.0)(x, training=True)):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(same), np.ones(x.shape))
+
+
+@pytest.mark.parametrize("options", [{}, {"seed": 3}, {"noise_shape": (None, 1, None)}])
+def test_dropout_goes_through_training(options):
+    """Gradients pass where values do, and half precision stays so."""
+    layer = Dropout(0.5, dtype="bfloat16", **options)
+    assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
+    model = keras.Sequential([Dense(8), layer, Dense(1)])
+    model.compile("sgd", "mse", jit_compile=False)
+    start = model.fit(np.ones((16, 5, 4)), np.ones((16, 5, 1)), epochs=8, verbose=0).history["loss"]
+    assert start[-1] < start[0]
+    assert keras.backend.standardize_dtype(layer(np.ones((2, 5, 4)), training=True).dtype) == "bfloat16"
