@@ -16,12 +16,14 @@ class Task(ZooModel):
     tensors.
 
     Subclasses define `__init__(backbone, preprocessor=None, …, **kwargs)`, `compile` with defaults for fine-tuning, and
-    `preprocessor_class`; `head_arguments` names the arguments that a head in a preset fixes.
+    `preprocessor_class`; `head_arguments` names the arguments that a head in a preset fixes, `needs_labels` says
+    whether training on raw data takes a `y`.
     """
 
     _config_root = True
     preprocessor_class = None
     head_arguments = ()
+    needs_labels = False
 
     def __init__(self, inputs, outputs, backbone, preprocessor=None, **kwargs):
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
@@ -65,6 +67,10 @@ class Task(ZooModel):
         """What turns a raw batch `(x, y, sample_weight)` into tensors; a task may add to its preprocessor."""
         return self.preprocessor
 
+    def check_labels(self, x, y):
+        if self.needs_labels and y is None and tfdata.kind(x) is None:
+            raise ValueError(f"{type(self).__name__} trains on labels: give y, one for each row of x.")
+
     def prepare(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False):
         return tfdata.prepare(self.preprocess, x, y, sample_weight, batch_size, shuffle)
 
@@ -76,7 +82,19 @@ class Task(ZooModel):
         except BaseException:
             if hasattr(self, "jax_state_sync"):
                 self.jax_state_sync()
+                for variable, value in vars(self).get("_purged", ()):
+                    if variable._value is None and not value.is_deleted():
+                        variable.assign(value)
             raise
+        finally:
+            vars(self).pop("_purged", None)
+
+    def _purge_model_variables(self, **which):
+        """Keras' own, which leaves the values to the first step alone. If that fails they are lost, but for these."""
+        lists = [self.trainable_variables, self.non_trainable_variables, self.metrics_variables]
+        lists.append(self.optimizer.variables if self.optimizer is not None else [])
+        vars(self)["_purged"] = [(variable, variable._value) for variables in lists for variable in variables]
+        super()._purge_model_variables(**which)
 
     def fit(
         self,
@@ -96,6 +114,7 @@ class Task(ZooModel):
             own |= {"shuffle": shuffle, "validation_split": validation_split, "sample_weight": sample_weight}
             with self.whole_after_errors():
                 return super().fit(x, y, batch_size, *args, **own, **kwargs)
+        self.check_labels(x, y)
         data = (x, y, sample_weight)
         if validation_split:
             if tfdata.kind(x) is not None:
@@ -116,6 +135,7 @@ class Task(ZooModel):
         """`keras.Model.evaluate` on raw data; without a preprocessor, on tensors."""
         # Inside fit Keras calls this with what fit has prepared.
         if self.preprocessor is not None and not kwargs.get("_use_cached_eval_dataset"):
+            self.check_labels(x, y)
             x, y, batch_size, sample_weight = self.prepare(x, y, sample_weight, batch_size), None, None, None
         with self.whole_after_errors():
             return super().evaluate(x, y, batch_size, *args, sample_weight=sample_weight, **kwargs)

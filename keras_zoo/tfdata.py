@@ -193,7 +193,7 @@ def prepare(preprocess, x, y=None, sample_weight=None, batch_size=None, shuffle=
     if source == "keras":
         return MappedDataset(x, preprocess)
     if source == "generator":
-        return (preprocess(*unpack(batch)) for batch in x)
+        return (in_tuple(preprocess(*unpack(batch))) for batch in x)
     return Rows(preprocess, x, y, sample_weight, batch_size or 32, shuffle)
 
 
@@ -256,9 +256,13 @@ class CollateAndPreprocess:
         x, *others = unpack(self.collate(samples))
         if isinstance(x, list | tuple) and self.collate is torch.utils.data.default_collate:
             x = list(x) if is_value(x[0]) else tuple(x)  # rows of texts come as a tuple, columns of tuples as a list
-        batch = self.preprocess(x, *others)
-        batch = batch if isinstance(batch, tuple) else (batch,)
+        batch = in_tuple(self.preprocess(x, *others))
         return keras.tree.map_structure(lambda x: torch.from_numpy(np.ascontiguousarray(to_numpy(x))), batch)
+
+
+def in_tuple(batch):
+    """Keras takes a dictionary for itself from a data set, but not from a generator."""
+    return batch if isinstance(batch, tuple) else (batch,)
 
 
 def in_memory(x):

@@ -33,6 +33,7 @@ class TextClassifier(ByLength, Task):
 
     preprocessor_class = TextClassifierPreprocessor
     head_arguments = ("num_classes",)
+    needs_labels = True
 
     def __init__(
         self,
@@ -110,7 +111,8 @@ class TextClassifier(ByLength, Task):
             outputs = super().predict(x, batch_size, *args, **kwargs)
         else:
             rows = self.preprocessor.encode(as_segments(tfdata.in_memory(x))[0])
-            outputs = np.stack(self.run_by_length(rows, self.preprocessor.pack, batch_size, **kwargs))
+            outputs = self.run_by_length(rows, self.preprocessor.pack, batch_size, **kwargs)
+            outputs = np.stack(outputs) if outputs else np.zeros((0, self.num_classes), "float32")
         return self.classes(outputs) if return_classes else outputs
 
     def classes(self, outputs):

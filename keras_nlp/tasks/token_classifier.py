@@ -68,6 +68,7 @@ class TokenClassifier(ByLength, Task):
 
     preprocessor_class = TokenClassifierPreprocessor
     head_arguments = ("num_classes",)
+    needs_labels = True
 
     def __init__(self, backbone, num_classes=None, preprocessor=None, dropout=0.1, class_names=None, **kwargs):
         class_names = None if class_names is None else [str(name) for name in class_names]
