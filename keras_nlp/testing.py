@@ -30,7 +30,7 @@ def segment_batch(backbone, random, size):
 
 
 def tiny_word_piece(cls, size=120):
-    """A WordPiece tokenizer of class `cls` with at most `size` tokens: BERT's special ones, letters, pieces of words."""
+    """A WordPiece tokenizer of class `cls` with at most `size` tokens: special ones, letters, words."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     letters = [*"abcdefghijklmnopqrstuvwxyz.,;!?", *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz")]
     words = list(dict.fromkeys(WORDS.replace(";", "").replace(",", "").split()))

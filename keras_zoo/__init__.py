@@ -7,6 +7,7 @@ from keras_zoo.backbone import Backbone
 from keras_zoo.errors import PresetError
 from keras_zoo.preprocessor import Preprocessor
 from keras_zoo.registry import Family, list_presets
+from keras_zoo.schedules import WarmUpDecay
 from keras_zoo.task import Task
 
-__all__ = ["Backbone", "Family", "Preprocessor", "PresetError", "Task", "__version__", "list_presets"]
+__all__ = ["Backbone", "Family", "Preprocessor", "PresetError", "Task", "WarmUpDecay", "__version__", "list_presets"]

@@ -4,7 +4,7 @@ import functools
 import inspect
 from pathlib import Path
 
-from keras_zoo import formats, registry, saving, sources, weights
+from keras_zoo import formats, lora, registry, saving, sources, weights
 from keras_zoo.config import argument_names
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.layout import Layout
@@ -20,11 +20,16 @@ class RecordLayout(Layout):
         self.name, self.record = name, record
         self.family = registry.families()[record["family"]]
         self.backbone_config = record["config"]
-        self.task_class, self.task_config = self.family.classes[record["class_name"]], {}
+        self.task_class, self.task_config = self.family.classes[record["class_name"]], record.get("task", {})
         self.preprocessor_config = record.get("preprocessor", {})
 
     def tokenizer_config(self, cls):
-        return cls.load_assets(self.record["assets"])
+        assets = cls.load_assets(self.record["assets"]) if self.has_vocabulary else self.published.tokenizer_config(cls)
+        return assets | self.record.get("tokenizer", {})
+
+    @property
+    def has_vocabulary(self):
+        return self.record.get("vocabulary", "embedded") is not None
 
     @functools.cached_property
     def published(self):
@@ -133,8 +138,8 @@ def default_preprocessor(task_class, layout):
 def load_preprocessor(cls, preset, overrides):
     layout = open_preset(preset)
     task = layout.task_class or layout.family.tasks[0]
-    found = next((t.preprocessor_class for t in (task, *layout.family.tasks) if fits(t.preprocessor_class, cls)), None)
-    cls = suitable(cls, found or task.preprocessor_class, preset)
+    candidates = [layout.preprocessor_class, *(t.preprocessor_class for t in (task, *layout.family.tasks))]
+    cls = suitable(cls, next((c for c in candidates if fits(c, cls)), task.preprocessor_class), preset)
     refuse_unknown(overrides, argument_names(cls), cls)
     return make_preprocessor(cls, layout, overrides)
 
@@ -144,7 +149,10 @@ def fits(found, cls):
 
 
 def make_preprocessor(cls, layout, overrides):
-    config = (layout.preprocessor_config or {}) | overrides
+    config, own = layout.preprocessor_config or {}, layout.preprocessor_class
+    if own is not None and not fits(own, cls):  # another task's: what both have holds for this one too
+        config = {name: value for name, value in config.items() if name in argument_names(cls)}
+    config = config | overrides
     if "tokenizer" in argument_names(cls) and "tokenizer" not in config:
         config["tokenizer"] = make_tokenizer(layout.family.tokenizer, layout, {})
     return construct(cls, config)
@@ -189,6 +197,6 @@ def model_card(name, model):
     kind = type(model).__name__
     room = type(model).__module__.split(".")[0]
     return (
-        f"# {name}\n\nA `{kind}` with {model.count_params():,} parameters.\n\n```python\nimport {room}\n\n"
+        f"# {name}\n\nA `{kind}` with {lora.count_plain(model):,} parameters.\n\n```python\nimport {room}\n\n"
         f'model = {room}.models.{kind}.from_preset("path/to/{name}")\n```\n\n{GENERATED}\n'
     )

@@ -31,6 +31,7 @@ class Family:
     no_gradient  patterns of weights whose gradient is zero by their mathematics
     checks       contract checks beyond those of `keras_zoo.testing`, such as `keras_nlp.testing.CAUSAL_LM_CHECKS`
     transformers how the transformers library stores it (`keras_zoo.formats.transformers.Checkpoint`), or None
+    keras_hub    how KerasHub stores it (`keras_zoo.formats.keras_hub.HubCheckpoint`), or None
     """
 
     name: str
@@ -44,6 +45,7 @@ class Family:
     no_gradient: tuple = ()
     checks: tuple = ()
     transformers: object = None
+    keras_hub: object = None
 
     @property
     def classes(self):

@@ -6,7 +6,8 @@ from pathlib import Path
 from keras_zoo import registry
 from keras_zoo.errors import PresetError
 
-WANTED = ["*.json", "*.safetensors", "*.txt", "assets/**", "README.md"]  # what a preset is read from
+# What a preset is read from. Of the HDF5 files only Keras' own: beside them may lie a large tf_model.h5.
+WANTED = ["*.json", "*.safetensors", "*.weights.h5", "*.txt", "assets/**", "README.md"]
 
 
 def locate(preset):
@@ -65,5 +66,6 @@ def fetch_record(name, record):
     raise PresetError(
         f"The preset {name!r} could not be had from any of its sources:\n  "
         + "\n  ".join(reasons)
-        + "\nWith load_weights=False it loads with random weights and needs no network."
+        + "\nWith load_weights=False it loads with random weights and needs no network"
+        + (", nor with preprocessor=None." if record.get("vocabulary", "embedded") is None else ".")
     )

@@ -35,10 +35,30 @@ class Task(ZooModel):
         if not weights.under_deferral():  # optimizers have variables of their own; from_preset compiles later
             self.compile()
 
+    def compile(self, *args, **kwargs):
+        super().compile(*args, **kwargs)
+        self.trained = None  # the ids of the variables that train, once the optimizer, which keeps them, is built
+
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
+            self.trained = frozenset(map(id, self.trainable_variables))
+
+    def make_train_function(self, force=False):
+        """Keras' own, but for a change of what trains: some backends would go on with what they have compiled."""
+        now = frozenset(map(id, self.trainable_variables))
+        if self.trained not in (None, now):
+            raise ValueError(
+                f"What trains has changed since the optimizer was built: {len(self.trained)} weights then, {len(now)} "
+                "now. Call compile() again, with a new optimizer, after freeze, unfreeze and the methods for LoRA."
+            )
+        self.trained = now
+        return super().make_train_function(force)
+
+    def load_weights(self, *args, **kwargs):
+        super().load_weights(*args, **kwargs)
+        self.backbone.restore_adapters()
 
     @property
     def preprocess(self):

@@ -17,7 +17,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_zoo import Backbone, Task, registry
+from keras_zoo import Backbone, Task, lora, registry
 
 TOLERANCE = 1e-5
 POLICIES = ("float32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16")
@@ -161,6 +161,33 @@ def check_foreign_tables(family, folder):
         assert_same(outputs(again, inputs), outputs(model, inputs), 0)
 
 
+def check_lora(family, folder):
+    """Adapters in a file of their own, in presets of every layout and merged give the same outputs."""
+    inputs = example(family)
+    task = tiny_task(family.tasks[0], family)
+    task.save_to_preset(folder / "plain")
+    before = outputs(task, inputs)
+    by_default = any(layer.name in task.backbone.lora_targets for layer in task.backbone._flatten_layers())
+    task.backbone.enable_lora(2, None if by_default else ["*"])
+    assert_same(outputs(task, inputs), before)
+    for i, adapter in enumerate(lora.adapters(task.backbone)):
+        adapter.b.assign(np.random.default_rng(i).normal(scale=10, size=adapter.b.shape))
+    adapted = outputs(task, inputs)
+    assert any(abs(a - b).max() > 1e-4 for a, b in zip(adapted, before, strict=True))
+    task.backbone.save_lora_weights(folder / "adapters.safetensors")
+    again = type(task).from_preset(str(folder / "plain"), preprocessor=None)
+    again.backbone.load_lora_weights(folder / "adapters.safetensors")
+    assert_same(outputs(again, inputs), adapted)
+    for layout in ("keras_zoo", *(["transformers"] if family.transformers else [])):
+        task.save_to_preset(folder / layout, format=layout)
+        again = type(task).from_preset(str(folder / layout), preprocessor=None)
+        assert [w.path for w in again.weights] == [w.path for w in lora.plain_weights(task)]
+        assert_same(outputs(again, inputs), adapted)
+    task.backbone.merge_lora_weights()
+    assert_same(outputs(task, inputs), adapted)
+    assert task.count_params() == again.count_params() and not lora.adapters(task)
+
+
 def check_other_backends(family, folder):
     """Weights saved under this backend give the same outputs under every other one that is installed."""
     inputs = example(family)
@@ -192,6 +219,7 @@ CHECKS = (
     check_dtypes,
     check_gradients,
     check_foreign_tables,
+    check_lora,
     check_other_backends,
 )
 

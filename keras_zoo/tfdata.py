@@ -79,6 +79,7 @@ def call_in_graph(function, *args):
     """
     import tensorflow as tf
 
+    function = tf.autograph.experimental.do_not_convert(function)
     leaves = [x if isinstance(x, tf.RaggedTensor) else tf.convert_to_tensor(x) for x in keras.tree.flatten(args)]
 
     def run(*values):
@@ -180,7 +181,8 @@ def prepare(preprocess, x, y=None, sample_weight=None, batch_size=None, shuffle=
 
         if any(spec.shape.rank == 0 for spec in keras.tree.flatten(x.element_spec) if hasattr(spec, "shape")):
             raise ValueError("The tf.data.Dataset is not batched; give dataset.batch(size).")
-        return x.map(lambda *batch: preprocess(*batch), num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        plain = tf.autograph.experimental.do_not_convert(lambda *batch: preprocess(*batch))
+        return x.map(plain, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
     if source == "torch":
         if x.batch_size is None and x.batch_sampler is None:
             raise ValueError("The DataLoader is not batched; give it a batch_size.")
@@ -251,24 +253,34 @@ class CollateAndPreprocess:
     def __call__(self, samples):
         import torch
 
-        batch = self.preprocess(*unpack(self.collate(samples)))
+        x, *others = unpack(self.collate(samples))
+        if isinstance(x, list | tuple) and self.collate is torch.utils.data.default_collate:
+            x = list(x) if is_value(x[0]) else tuple(x)  # rows of texts come as a tuple, columns of tuples as a list
+        batch = self.preprocess(x, *others)
         batch = batch if isinstance(batch, tuple) else (batch,)
         return keras.tree.map_structure(lambda x: torch.from_numpy(np.ascontiguousarray(to_numpy(x))), batch)
 
 
 def in_memory(x):
-    """Rows as lists, NumPy arrays or dictionaries of them."""
+    """Rows as lists, NumPy arrays, or dictionaries and tuples of such columns; a tuple of plain values is rows."""
     if isinstance(x, dict):
         return {name: in_memory(part) for name, part in x.items()}
     if isinstance(x, str | bytes):
         return [x]
-    return x if x is None or isinstance(x, list) else list(x) if isinstance(x, tuple) else to_numpy(x)
+    if isinstance(x, tuple):
+        return tuple(map(in_memory, x)) if x and not any(is_value(part) for part in x) else list(x)
+    return x if x is None or isinstance(x, list) else to_numpy(x)
+
+
+def is_value(x):
+    """Whether `x` is one text or number rather than a column of them."""
+    return isinstance(x, str | bytes) or np.ndim(to_numpy(x)) == 0
 
 
 def count_rows(data):
     def lengths(x):
-        if isinstance(x, dict):
-            return set().union(*map(lengths, x.values()))
+        if isinstance(x, dict | tuple):
+            return set().union(*map(lengths, x.values() if isinstance(x, dict) else x))
         return set() if x is None else {len(x)}
 
     found = set().union(*map(lengths, data))
@@ -283,6 +295,8 @@ def count_rows(data):
 def take(x, rows):
     if isinstance(x, dict):
         return {name: take(part, rows) for name, part in x.items()}
+    if isinstance(x, tuple):
+        return tuple(take(part, rows) for part in x)
     return None if x is None else [x[i] for i in rows] if isinstance(x, list) else x[rows]
 
 

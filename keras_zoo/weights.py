@@ -2,7 +2,9 @@
 
 A table names layers: `{"transformer_layer_0/attention/query": "h.0.attn.c_attn"}`. What a layer's variables are called
 and how they are turned follows from the variable (`LEAVES`, and `transposed` for dense kernels); `Part` takes a piece
-of a fused tensor. Coverage is complete in both directions or an error names every missing, unused and misshaped tensor.
+of a fused tensor. Where a layout names each variable, or keeps it in another shape, the table says so outright:
+`{"kernel": Binding("layers/dense/vars/0", shape=(4, 2, 2)), ...}`. Coverage is complete in both directions or an error
+names every missing, unused and misshaped tensor.
 """
 
 import contextlib
@@ -14,6 +16,7 @@ import ml_dtypes
 import numpy as np
 from keras.src.backend.common import global_state, stateless_scope, variables
 
+from keras_zoo import lora
 from keras_zoo.errors import PresetError
 
 LEAVES = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias", "embeddings": "weight"}
@@ -29,18 +32,26 @@ class Part(NamedTuple):
 
 
 class Binding(NamedTuple):
-    """Where a variable's values stand: the tensor, whether turned (out, in), and which part of how many."""
+    """Where a variable's values stand: the tensor, whether turned (out, in), and which part of how many.
+
+    `shape` is that of the tensor where it is the variable's values in another shape, in the same order.
+    """
 
     name: str
     transposed: bool = False
     index: int = 0
     count: int = 1
+    shape: tuple | None = None
 
     def stored_shape(self, shape):
+        if self.shape is not None:
+            return self.shape
         shape = (*shape[:-1], shape[-1] * self.count)
         return shape[::-1] if self.transposed else shape
 
-    def take(self, array):
+    def take(self, array, shape):
+        if self.shape is not None:
+            return array.reshape(shape)
         array = array.T if self.transposed else array
         width = array.shape[-1] // self.count
         return array[..., self.index * width : (self.index + 1) * width]
@@ -48,7 +59,7 @@ class Binding(NamedTuple):
 
 def native_bindings(model):
     """Our own layout: every weight under its path."""
-    return {weight.path: Binding(weight.path) for weight in model.weights}
+    return {weight.path: Binding(weight.path) for weight in lora.plain_weights(model)}
 
 
 def table_bindings(variables, table, transposed=True):
@@ -56,37 +67,45 @@ def table_bindings(variables, table, transposed=True):
     bindings, used = {}, set()
     for weight in variables:
         layer, _, leaf = weight.path.rpartition("/")
-        if layer not in table or leaf not in LEAVES:
+        target = table.get(layer, {})
+        if leaf not in (target if isinstance(target, dict) else LEAVES):
             raise PresetError(f"The weight table does not cover {weight.path}.")
         used.add(layer)
-        target = table[layer] if isinstance(table[layer], Part) else Part(table[layer], 0, 1)
-        name = f"{target.name}.{LEAVES[leaf]}"
-        bindings[weight.path] = Binding(name, transposed and leaf == "kernel", target.index, target.count)
+        bindings[weight.path] = target[leaf] if isinstance(target, dict) else derived(target, leaf, transposed)
     if lost := sorted(set(table) - used):
         raise PresetError(f"The weight table names layers that the model does not have: {lost}.")
     return bindings
+
+
+def derived(target, leaf, transposed):
+    part = target if isinstance(target, Part) else Part(target, 0, 1)
+    return Binding(f"{part.name}.{LEAVES[leaf]}", transposed and leaf == "kernel", part.index, part.count)
 
 
 def check(model, bindings, tensors, ignored=()):
     """Raises one `PresetError` that names all that is missing, unused or of the wrong shape."""
     if len({weight.path for weight in model.weights}) != len(model.weights):
         raise PresetError("Two weights of the model have the same path; give their layers names of their own.")
-    missing, misshaped = [], []
-    for weight in bound(model, bindings):
-        binding = bindings[weight.path]
-        expected = binding.stored_shape(tuple(weight.shape))
-        if binding.name not in tensors:
-            missing.append(binding.name)
-        elif tuple(tensors[binding.name].shape) != expected:
-            misshaped.append(f"{binding.name}: the file has {tuple(tensors[binding.name].shape)}, expected {expected}")
-    wanted = {binding.name for binding in bindings.values()}
+    wanted = [(bindings[weight.path], weight) for weight in bound(model, bindings)]
+    expected = [(binding.name, binding.stored_shape(tuple(weight.shape))) for binding, weight in wanted]
+    compare(f"The weights do not fit {type(model).__name__}.", expected, tensors, ignored)
+
+
+def compare(title, expected, tensors, ignored=()):
+    """Raises one `PresetError` on all that differs between `expected`, pairs of name and shape, and `tensors`."""
+    missing = [name for name, _ in expected if name not in tensors]
+    wanted = {name for name, _ in expected}
     unused = [n for n in tensors if n not in wanted and not any(fnmatch.fnmatch(n, p) for p in ignored)]
+    misshaped = [
+        f"{name}: the file has {tuple(tensors[name].shape)}, expected {shape}"
+        for name, shape in expected
+        if name in tensors and tuple(tensors[name].shape) != shape
+    ]
     problems = [("missing from the file", missing), ("in the file but not in the model", unused)]
     problems.append(("of another shape", misshaped))
     if any(names for _, names in problems):
         raise PresetError(
-            f"The weights do not fit {type(model).__name__}.\n"
-            + "\n".join(listing(title, sorted(set(names))) for title, names in problems if names)
+            f"{title}\n" + "\n".join(listing(kind, sorted(set(names))) for kind, names in problems if names)
         )
 
 
@@ -121,14 +140,14 @@ def fill(model, bindings, tensors, ignored=()):
     check(model, bindings, tensors, ignored)
     latest = {}  # a fused tensor is read once for its parts, which follow each other
 
-    def read(binding):
+    def read(binding, shape):
         if binding.name not in latest:
             latest.clear()
             latest[binding.name] = tensors[binding.name].read()
-        return binding.take(latest[binding.name] if binding.count > 1 else latest.pop(binding.name))
+        return binding.take(latest[binding.name] if binding.count > 1 else latest.pop(binding.name), shape)
 
     def initializer(binding):
-        return lambda shape, dtype: np.ascontiguousarray(read(binding)).astype(numpy_dtype(dtype), copy=False)
+        return lambda shape, dtype: np.ascontiguousarray(read(binding, shape)).astype(numpy_dtype(dtype), copy=False)
 
     for weight in bound(model, bindings):
         weight._initializer = initializer(bindings[weight.path])
@@ -144,11 +163,11 @@ def numpy_dtype(name):
 
 
 def collect(model, bindings):
-    """`{tensor name: array}` for saving what `bindings` name: the reverse of `fill`."""
-    parts = {}
+    """`{tensor name: array}` for saving what `bindings` name, with adapters merged in: the reverse of `fill`."""
+    parts, adapted = {}, {id(adapter.base): adapter for adapter in lora.adapters(model)}
     for weight in bound(model, bindings):
         binding = bindings[weight.path]
-        array = to_array(weight)
+        array = to_array(adapted[id(weight)].merged() if id(weight) in adapted else weight)
         parts.setdefault(binding.name, {})[binding.index] = (array, binding)
     arrays = {}
     for name, found in parts.items():
@@ -159,6 +178,6 @@ def collect(model, bindings):
 
 def to_array(weight):
     """A weight's values in its own dtype; NumPy has no bfloat16 of its own."""
-    if weight.dtype == "bfloat16":
+    if keras.backend.standardize_dtype(weight.dtype) == "bfloat16":
         return keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32")).astype(ml_dtypes.bfloat16)
     return keras.ops.convert_to_numpy(weight)

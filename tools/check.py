@@ -11,7 +11,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("keras_zoo", "keras_nlp", "keras_cv")
 # Inside a package a module may import from its own rank and below.
 RANKS = {"generation": 1, "layers": 0, "ops": 0, "samplers": 1, "tokenizers": 0, "metrics": 0, "tasks": 2, "models": 3}
-HEAVY = ("tensorflow", "torch", "jax", "transformers", "huggingface_hub", "safetensors")
+FILES = ("transformers", "huggingface_hub", "safetensors", "h5py")
+HEAVY = ("tensorflow", "torch", "jax", "sacrebleu", "rouge_score", *FILES)
 LONGEST_FILE = 400
 
 

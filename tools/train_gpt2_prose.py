@@ -16,10 +16,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import tokenizers as rust
-from keras import ops
 
 from keras_nlp.models import GPT2Backbone, GPT2CausalLM, GPT2CausalLMPreprocessor, GPT2Tokenizer
 from keras_nlp.tokenizers.byte_pair_tokenizer import merges_of
+from keras_zoo import WarmUpDecay
 
 sys.path.insert(0, str(Path(__file__).parent / "prose"))
 import corpus
@@ -70,22 +70,9 @@ class Windows(keras.utils.PyDataset):
         self.targets = stream[1 : count * CONTEXT + 1].reshape(count, CONTEXT)[windows]
 
 
-class WarmUpAndDown(keras.optimizers.schedules.LearningRateSchedule):
-    """Linearly up to the peak, then linearly down to zero."""
-
-    def __init__(self, steps):
-        self.steps = steps
-
-    def __call__(self, step):
-        step = ops.cast(step, "float32")
-        return PEAK_RATE * ops.minimum(step / WARM_UP, (self.steps - step) / (self.steps - WARM_UP))
-
-    def get_config(self):
-        return {"steps": self.steps}
-
-
 def train(lm, data, steps, checkpoint):
-    optimizer = keras.optimizers.AdamW(WarmUpAndDown(steps), weight_decay=0.1, beta_2=0.95, global_clipnorm=1.0)
+    rate = WarmUpDecay(PEAK_RATE, steps, WARM_UP)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=0.1, beta_2=0.95, global_clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "embeddings"])
     lm.compile(optimizer, weighted_metrics=[], jit_compile="auto" if keras.backend.backend() == "jax" else False)
     backup = keras.callbacks.BackupAndRestore(checkpoint, save_freq=200, delete_checkpoint=False)

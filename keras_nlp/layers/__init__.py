@@ -1,5 +1,6 @@
 """Layers that language models and their preprocessing are built from."""
 
+from keras_nlp.layers.dropout import Dropout
 from keras_nlp.layers.masked_lm_mask_generator import MaskedLMMaskGenerator
 from keras_nlp.layers.multi_segment_packer import MultiSegmentPacker
 from keras_nlp.layers.positions import CausalPositions, PositionEmbedding
@@ -10,6 +11,7 @@ from keras_nlp.layers.turned import Dense, ReversibleEmbedding
 __all__ = [
     "CausalPositions",
     "Dense",
+    "Dropout",
     "MaskedLMMaskGenerator",
     "MultiSegmentPacker",
     "PositionEmbedding",

@@ -60,9 +60,7 @@ class MaskedLMMaskGenerator(TokenLayer):
 
     def call_in_graph(self, segments, kwargs):
         if self.mask_selection_length is None:
-            raise ValueError(
-                "Inside tf.data MaskedLMMaskGenerator needs a mask_selection_length: shapes are fixed there."
-            )
+            raise ValueError("Inside tf.data MaskedLMMaskGenerator needs a mask_selection_length.")
         return super().call_in_graph(segments, kwargs)
 
     def pack(self, segments):

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_nlp.layers.dropout import Dropout
 from keras_nlp.layers.turned import Dense
 from keras_zoo.config import serializable
 
@@ -42,7 +43,7 @@ class SelfAttention(keras.layers.Layer):
         self.output_dense = self.dense("output", dim, self.output_initializer)
         for layer in (self.query_dense, self.key_dense, self.value_dense, self.output_dense):
             layer.build(x_shape)
-        self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy, name="dropout")
+        self.dropout_layer = Dropout(self.dropout, dtype=self.dtype_policy, name="dropout")
         self.head_dim = dim // self.num_heads
 
     def dense(self, name, dim, initializer):

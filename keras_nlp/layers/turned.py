@@ -29,9 +29,10 @@ class Dense(keras.layers.Dense):
     """`keras.layers.Dense`; the kernel is read turned where `turned_kernels` has it."""
 
     def call(self, inputs, training=None):
-        turned = (TURNED.get() or {}).get(id(self.kernel))
+        # The kernel of an adapted layer is computed, each time that it is read.
+        turned = None if self.lora_enabled else (TURNED.get() or {}).get(id(self.kernel))
         if turned is None:
-            return super().call(inputs, training)
+            return in_rows(super().call, inputs, self.units)
         x = product(turned, inputs)
         x = x if self.bias is None else x + self.bias
         return x if self.activation is None else self.activation(x)
@@ -46,13 +47,26 @@ class ReversibleEmbedding(keras.layers.ReversibleEmbedding):
 
     def call(self, inputs, reverse=False):
         plain = self.tie_weights and self.reverse_dtype is None and self.logit_soft_cap is None
-        if not (reverse and plain and TURNED.get() is not None):
-            return super().call(inputs, reverse)
-        matrix = ops.convert_to_tensor(self.embeddings)
-        return product(matrix, inputs) if matrix.dtype == inputs.dtype else super().call(inputs, reverse)
+        if not reverse:
+            return super().call(inputs)
+        if plain and TURNED.get() is not None:
+            matrix = ops.convert_to_tensor(self.embeddings)
+            if matrix.dtype == inputs.dtype:
+                return product(matrix, inputs)
+        return in_rows(lambda rows: super(ReversibleEmbedding, self).call(rows, reverse=True), inputs, self.input_dim)
 
     def quantize(self, mode=None, type_check=True, config=None):
         super().quantize(mode, type_check=False, config=config)
+
+
+def in_rows(function, x, width):
+    """`function`, which takes rows `(N, K)` to `(N, width)`, on `x (…, K)`.
+
+    TensorFlow multiplies an array of three axes by a matrix one slice at a time, and sums the slices' gradients.
+    """
+    if len(x.shape) <= 2:
+        return function(x)
+    return ops.reshape(function(ops.reshape(x, (-1, x.shape[-1]))), (*ops.shape(x)[:-1], width))
 
 
 def product(matrix, x):

@@ -56,7 +56,7 @@ class LabelledPreprocessor:
 
 
 class CheckedWordLabels:
-    """A token classifier's preprocessor with its task's labels: class names to numbers, and the check of their range."""
+    """A token classifier's preprocessor with its task's labels: names to numbers, and the check of their range."""
 
     def __init__(self, preprocessor, num_classes, class_names):
         self.preprocessor, self.num_classes, self.class_names = preprocessor, num_classes, class_names

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_nlp.layers import Dense, MaskedLMMaskGenerator
+from keras_nlp.layers.activations import ACTIVATIONS, check_activation
 from keras_nlp.tasks.by_length import ByLength
 from keras_nlp.tasks.text_preprocessor import TextPreprocessor, as_segments
 from keras_zoo import Task, tfdata
@@ -84,14 +85,17 @@ class MaskedLM(ByLength, Task):
     Args:
         backbone: an encoder with a `"sequence_output"` and a reversible `token_embedding`.
         preprocessor: a `MaskedLMPreprocessor`, or None for a model that takes tensors.
+        activation: of the head's dense layer; None for the backbone's.
+        head_layer_norm_epsilon: of the head's normalisation; None for the backbone's.
     """
 
     preprocessor_class = MaskedLMPreprocessor
 
-    def __init__(self, backbone, preprocessor=None, **kwargs):
+    def __init__(self, backbone, preprocessor=None, activation=None, head_layer_norm_epsilon=None, **kwargs):
         self.mlm_head = MaskedLMHead(
             backbone.vocabulary_size,
-            backbone.layer_norm_epsilon,
+            activation or backbone.activation,
+            backbone.layer_norm_epsilon if head_layer_norm_epsilon is None else head_layer_norm_epsilon,
             token_embedding=backbone.token_embedding,
             dtype=backbone.dtype_policy,
             name="mlm_head",
@@ -99,6 +103,8 @@ class MaskedLM(ByLength, Task):
         inputs = {**backbone.input, "mask_positions": keras.Input((None,), dtype="int32", name="mask_positions")}
         hidden = backbone(backbone.input)["sequence_output"]
         super().__init__(inputs, self.mlm_head(hidden, inputs["mask_positions"]), backbone, preprocessor, **kwargs)
+        self.activation = activation
+        self.head_layer_norm_epsilon = head_layer_norm_epsilon
 
     def compile(self, optimizer="auto", loss="auto", *, weighted_metrics="auto", **kwargs):
         """As `keras.Model.compile`; by default Adam at 5e-5, cross-entropy and accuracy over the hidden tokens."""
@@ -121,7 +127,7 @@ class MaskedLM(ByLength, Task):
             return super().predict(x, batch_size, *args, **kwargs)
         if not 1 <= top_k <= self.backbone.vocabulary_size:
             raise ValueError(f"top_k must lie in [1, {self.backbone.vocabulary_size}]; got {top_k}.")
-        segments, _ = as_segments(x)
+        segments, _ = as_segments(tfdata.in_memory(x))
         rows = self.preprocessor.encode(segments)
         mask = self.preprocessor.tokenizer.mask_token_id
         if bare := [i for i, texts in enumerate(zip(*rows, strict=True)) if not any(mask in text for text in texts)]:
@@ -139,6 +145,7 @@ class MaskedLM(ByLength, Task):
             (i, j) for i, text in enumerate(texts) for j, token in enumerate(text) if token == tokenizer.mask_token_id
         ]
         found = []
+        logits = logits[:, : tokenizer.vocabulary_size()]  # an embedding may have rows that no token has
         for (i, j), row in zip(places, logits, strict=False):
             order = np.argsort(-row, kind="stable")[:top_k]
             powers = np.exp(row - row.max())
@@ -160,11 +167,13 @@ class MaskedLM(ByLength, Task):
 
 @serializable
 class MaskedLMHead(keras.layers.Layer):
-    """`x (B, T, D)`, `positions (B, P)` int -> logits `(B, P, V)`: dense, GELU, normalisation, embedding, bias."""
+    """`x (B, T, D)`, `positions (B, P)` int -> logits `(B, P, V)`: dense, normalisation, embedding, bias."""
 
-    def __init__(self, vocabulary_size, layer_norm_epsilon=1e-12, token_embedding=None, **kwargs):
+    def __init__(self, vocabulary_size, activation="gelu", layer_norm_epsilon=1e-12, token_embedding=None, **kwargs):
         super().__init__(**kwargs)
+        check_activation(activation)
         self.vocabulary_size = vocabulary_size
+        self.activation = activation
         self.layer_norm_epsilon = layer_norm_epsilon
         self.token_embedding = token_embedding
 
@@ -184,7 +193,7 @@ class MaskedLMHead(keras.layers.Layer):
 
     def call(self, x, positions):
         x = ops.take_along_axis(x, ops.expand_dims(positions, -1), axis=1)  # (B, P, D)
-        x = self.layer_norm(ops.gelu(self.dense(x), approximate=False))
+        x = self.layer_norm(ACTIVATIONS[self.activation](self.dense(x)))
         return self.token_embedding(x, reverse=True) + ops.cast(self.bias, self.compute_dtype)
 
     def compute_output_shape(self, x_shape, positions_shape):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_nlp.layers import Dense
+from keras_nlp.layers import Dense, Dropout
 from keras_nlp.tasks.by_length import ByLength
 from keras_nlp.tasks.labels import PROBLEMS, LabelledPreprocessor
 from keras_nlp.tasks.text_preprocessor import TextPreprocessor, as_segments
@@ -54,7 +54,7 @@ class TextClassifier(ByLength, Task):
             raise ValueError(f"{type(self).__name__} needs num_classes or class_names: the head is new.")
         if class_names is not None and (len(class_names) != num_classes or len(set(class_names)) != num_classes):
             raise ValueError(f"class_names must be {num_classes} different names (num_classes); got {class_names}.")
-        self.output_dropout = keras.layers.Dropout(dropout, dtype=backbone.dtype_policy, name="classifier_dropout")
+        self.output_dropout = Dropout(dropout, dtype=backbone.dtype_policy, name="classifier_dropout")
         self.output_dense = Dense(
             num_classes,
             activation=activation,
@@ -109,7 +109,7 @@ class TextClassifier(ByLength, Task):
         if self.preprocessor is None or tfdata.kind(x) is not None or own_step:
             outputs = super().predict(x, batch_size, *args, **kwargs)
         else:
-            rows = self.preprocessor.encode(as_segments(x)[0])
+            rows = self.preprocessor.encode(as_segments(tfdata.in_memory(x))[0])
             outputs = np.stack(self.run_by_length(rows, self.preprocessor.pack, batch_size, **kwargs))
         return self.classes(outputs) if return_classes else outputs
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_nlp.layers import Dense
+from keras_nlp.layers import Dense, Dropout
 from keras_nlp.tasks.by_length import ByLength
 from keras_nlp.tasks.labels import IGNORED, CheckedWordLabels
 from keras_nlp.tasks.text_preprocessor import TextPreprocessor
@@ -76,7 +76,7 @@ class TokenClassifier(ByLength, Task):
             raise ValueError(f"{type(self).__name__} needs num_classes or class_names: the head is new.")
         if class_names is not None and len(set(class_names)) != num_classes:
             raise ValueError(f"class_names must be {num_classes} different names (num_classes); got {class_names}.")
-        self.output_dropout = keras.layers.Dropout(dropout, dtype=backbone.dtype_policy, name="classifier_dropout")
+        self.output_dropout = Dropout(dropout, dtype=backbone.dtype_policy, name="classifier_dropout")
         self.output_dense = Dense(
             num_classes,
             kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),

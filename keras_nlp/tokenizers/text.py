@@ -22,7 +22,12 @@ def as_strings(inputs):
     if not isinstance(inputs, list | tuple):
         raise ValueError(f"Expected a string or a list of strings; got {inputs!r:.100} ({type(inputs).__name__}).")
     try:
-        return [x.decode("utf-8") for x in inputs], False  # all bytes, as from tf.data: nothing more to check
+        "".join(inputs).encode("utf-8")  # all strings, without a lone surrogate: nothing more to check
+        return list(inputs), False
+    except (TypeError, UnicodeEncodeError):
+        pass
+    try:
+        return [x.decode("utf-8") for x in inputs], False  # all bytes, as from tf.data
     except (AttributeError, UnicodeDecodeError):
         return [as_string(x, f" at position {i}") for i, x in enumerate(inputs)], False
 

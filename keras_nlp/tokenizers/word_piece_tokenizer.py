@@ -145,10 +145,11 @@ def read_vocabulary(vocabulary):
 
 def extended(vocabulary, ids):
     """`vocabulary` with the tokens of `{token: id}` behind it; the ids must be those that follow."""
-    vocabulary = list(vocabulary)
-    for token, i in sorted(
-        ((t, i) for t, i in ids.items() if t not in vocabulary), key=lambda pair: str(pair[1]).zfill(12)
-    ):
+    vocabulary, known = list(vocabulary), set(vocabulary)
+    new = [(i, token) for token, i in ids.items() if token not in known]
+    if not all(isinstance(i, int) for i, _ in new):
+        raise PresetError("A vocabulary must map each token to its id, a whole number.")
+    for i, token in sorted(new):
         if i != len(vocabulary):
             raise PresetError(f"The token {token!r} has the id {i!r}; expected {len(vocabulary)}: ids leave no gap.")
         vocabulary.append(token)

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from keras_zoo.errors import PresetError
-from keras_zoo.formats import native, transformers
+from keras_zoo.formats import keras_hub, native, transformers
 from keras_zoo.formats.files import read_json
 
-LAYOUTS = (native.NativeLayout, transformers.TransformersLayout)
+LAYOUTS = (native.NativeLayout, keras_hub.KerasHubLayout, transformers.TransformersLayout)
 WRITERS = {"keras_zoo": native.write, "transformers": transformers.write}
 
 
@@ -14,6 +14,8 @@ def open_folder(folder):
     """The layout of a folder, opened for reading. Raises `PresetError` where none is recognised."""
     folder = Path(folder)
     if not (folder / "config.json").is_file():
+        if keras_hub.KerasHubLayout.without_model(folder):
+            return keras_hub.KerasHubLayout(folder, None)
         if native.NativeLayout.without_model(folder):
             return native.NativeLayout(folder, None)
         found = sorted(p.name for p in folder.iterdir())[:10]

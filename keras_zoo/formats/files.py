@@ -34,3 +34,16 @@ def read(path, kind, kind_name):
 def write_json(path, data):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def shard_files(index):
+    """The files that a shard index names, each once; they must lie beside it."""
+    try:
+        names = read_json(index)["weight_map"].values()
+        names = sorted({name for entry in names for name in (entry if isinstance(entry, list) else [entry])})
+    except (KeyError, TypeError, AttributeError) as error:
+        raise PresetError(f"{index} is not a shard index: {error!r}") from None
+    for name in names:
+        if not isinstance(name, str) or Path(name).name != name or not (index.parent / name).is_file():
+            raise PresetError(f"{index} names the shard {name!r}, which is not a file beside it.")
+    return [index.parent / name for name in names]

@@ -10,11 +10,12 @@ class Layout:
     backbone_config            constructor arguments of the backbone
     task_class, task_config    the task's class, or None where the preset is a bare backbone, and its own arguments
     preprocessor_config        the preprocessor's arguments without its tokenizer; None where it has no preprocessor
+    preprocessor_class         the class they are of, None where the preset does not say
     """
 
     title = ""
     backbone_config = task_config = preprocessor_config = None
-    family = task_class = None
+    family = task_class = preprocessor_class = None
 
     def tokenizer_config(self, cls):
         """The arguments of the tokenizer, of class `cls`, its vocabulary included."""

@@ -13,7 +13,7 @@ import datetime
 
 import keras
 
-from keras_zoo import registry, weights
+from keras_zoo import lora, registry, weights
 from keras_zoo.config import argument_names
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.files import read_json, write_json
@@ -46,6 +46,7 @@ class NativeLayout(Layout):
         if (folder / "preprocessor.json").is_file():
             preprocessor = read_json(folder / "preprocessor.json")
             self.preprocessor_config = section(preprocessor, folder / "preprocessor.json")
+            self.preprocessor_class = self.family.classes.get(preprocessor["class_name"])
 
     @staticmethod
     def without_model(folder):
@@ -140,6 +141,6 @@ def metadata(model):
         "format_version": VERSION,
         "keras_zoo_version": __version__,
         "keras_version": keras.__version__,
-        "parameter_count": model.count_params(),
+        "parameter_count": lora.count_plain(model),
         "date_saved": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
     }

@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import read_json
+from keras_zoo.formats.files import shard_files
 
 LARGEST_HEADER = 100_000_000  # bytes; the limit of the reference implementation
 ALIGNMENT = 64  # bytes; a buffer so aligned is taken over by XLA without a copy
@@ -59,6 +59,11 @@ class Tensor:
 
 def read_header(path):
     """`{name: Tensor}` of one file; every size is checked against the file before anything is allocated."""
+    return read_file(path)[0]
+
+
+def read_file(path):
+    """`read_header` and the file's metadata, as they stand in it: unchecked, None where there are none."""
     path = Path(path)
     size = path.stat().st_size
     try:
@@ -69,8 +74,8 @@ def read_header(path):
             header = json.loads(file.read(length))
         if not isinstance(header, dict):
             raise ValueError("its header is not a JSON object")
-        header.pop("__metadata__", None)
-        return {name: read_entry(path, name, entry, 8 + length, size) for name, entry in header.items()}
+        metadata = header.pop("__metadata__", None)
+        return {name: read_entry(path, name, entry, 8 + length, size) for name, entry in header.items()}, metadata
     except (ValueError, KeyError, TypeError, struct.error, RecursionError) as error:
         if isinstance(error, PresetError):
             raise
@@ -100,15 +105,9 @@ def open_tensors(folder, stem="model"):
         return read_header(single)
     if not index.is_file():
         raise PresetError(f"{folder} holds no weights: expected {single.name} or {index.name}.")
-    try:
-        shards = sorted(set(read_json(index)["weight_map"].values()))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise PresetError(f"{index} is not a shard index: {error!r}") from None
     tensors = {}
-    for shard in shards:
-        if not isinstance(shard, str) or Path(shard).name != shard or not (folder / shard).is_file():
-            raise PresetError(f"{index} names the shard {shard!r}, which is not a file beside it.")
-        tensors |= read_header(folder / shard)
+    for shard in shard_files(index):
+        tensors |= read_header(shard)
     return tensors
 
 

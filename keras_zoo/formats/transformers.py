@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keras_zoo import registry, weights
+from keras_zoo import lora, registry, weights
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.files import read_json, write_json
 from keras_zoo.formats.layout import Layout
@@ -75,10 +75,10 @@ class Checkpoint:
     def bindings(self, model, head, prefix):
         """`{path: Binding}` of the backbone, and of the task's own layers where its `head` is given."""
         backbone = getattr(model, "backbone", model)
-        found = weights.table_bindings(backbone.weights, self.table(backbone), self.transposed)
+        found = weights.table_bindings(lora.plain_weights(backbone), self.table(backbone), self.transposed)
         found = {path: binding._replace(name=prefix + binding.name) for path, binding in found.items()}
         if head is not None:
-            own = [weight for weight in model.weights if weight.path not in found]
+            own = [weight for weight in lora.plain_weights(model) if weight.path not in found]
             found |= weights.table_bindings(own, head.table(model), self.transposed)
         return found
 
@@ -119,13 +119,22 @@ class TransformersLayout(Layout):
 
     def bindings(self, model, tensors):
         """Of a model that is not the folder's task the head starts anew, and the folder's is left out."""
-        own = self.task_class is not None and isinstance(model, self.task_class)
         prefix = self.checkpoint.prefix if any(name.startswith(self.checkpoint.prefix) for name in tensors) else ""
-        head = self.checkpoint.heads[self.task_class.__name__] if own else None
+        head = self.head_of(model, tensors)
         bindings = self.checkpoint.bindings(model, head, prefix)
         bindings = {path: binding for path, binding in bindings.items() if not self.lacks(path, binding, tensors)}
-        others = () if own or not prefix else [name for name in tensors if not name.startswith(prefix)]
+        others = () if head is not None or not prefix else [name for name in tensors if not name.startswith(prefix)]
         return bindings, (*self.checkpoint.ignored, *others)
+
+    def head_of(self, model, tensors):
+        """The head to read for `model`: the folder's own; where config.json names none, one whose tensors are there."""
+        if self.task_class is not None or not hasattr(model, "backbone"):
+            own = self.task_class is not None and isinstance(model, self.task_class)
+            return self.checkpoint.heads[self.task_class.__name__] if own else None
+        head = self.checkpoint.heads[registry.known_class(type(model)).__name__]
+        layers = [target if isinstance(target, str) else target.name for target in head.table(model).values()]
+        there = all(any(name.startswith(f"{layer}.") for name in tensors) for layer in layers)
+        return head if there else None
 
     def lacks(self, path, binding, tensors):
         return path.split("/")[0] in self.checkpoint.optional and binding.name not in tensors

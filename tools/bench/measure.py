@@ -3,7 +3,7 @@
 import subprocess
 from dataclasses import asdict, replace
 
-from rows import CONTESTANTS, Work
+from rows import CONTESTANTS, SHAPES, Work
 from workers import HERE, Missing, Worker, WorkerError
 
 CHECK = Work(prompts=(8, 8), new=16)
@@ -49,12 +49,12 @@ class Bench:
 
     def run(self, worker, work):
         folder = self.checkpoint(work.shape, "bfloat16" if self.gpu else "float32")
-        text = "" if not work.kind.startswith("tokenize") else str(self.text(work.megabytes))
+        text = str(self.text(work.megabytes)) if work.kind == "embed" or work.kind.startswith("tokenize") else ""
         return worker.ask(do="run", work=asdict(work), folder=str(folder), text=text)
 
     def checkpoint(self, shape, dtype):
         folder = self.scratch / f"{shape}-{dtype}"
-        if not (folder / "merges.txt").exists():
+        if not (folder / "config.json").exists():
             print(f"Writing the checkpoint {folder} …", flush=True)
             subprocess.run([self.pythons["peers"], HERE / "checkpoint.py", shape, dtype, folder], check=True)
         return folder
@@ -69,7 +69,7 @@ class Bench:
 
     def measure(self, row):
         """`{"name", "unit", "rounds", "sides": [{"label", "first_call", "seconds", "values", …}]}`."""
-        check = not self.gpu and not row.fresh and not row.work.kind.startswith("tokenize")
+        check = not self.gpu and not row.fresh and row.work.shape in SHAPES and not row.work.kind.startswith("tokenize")
         if not row.fresh:
             for worker in [self.worker(side.contestant, check) for side in row.sides]:
                 worker.ask(do="forget")

@@ -8,6 +8,15 @@ SHAPES = {  # transformers' names; what is not said is GPT2Config's default, the
     "medium": {"n_embd": 1024, "n_layer": 24, "n_head": 16},
     "extra_large": {"n_embd": 1600, "n_layer": 48, "n_head": 25},
 }
+BERT_SHAPES = {  # transformers' names; "minilm" is written as a sentence-transformers folder
+    "bert_small": {
+        "hidden_size": 512,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 8,
+        "intermediate_size": 2048,
+    },
+    "minilm": {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536},
+}
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,9 @@ class Contestant:
 CONTESTANTS = {
     **{f"ours-{b}": Contestant("ours", "ours", b) for b in ("jax", "tensorflow", "torch")},
     **{f"keras-hub-{b}": Contestant("keras_hub", "peers", b) for b in ("jax", "tensorflow", "torch")},
+    **{f"ours-bert-{b}": Contestant("ours_bert", "ours", b) for b in ("jax", "tensorflow", "torch")},
+    **{f"keras-hub-bert-{b}": Contestant("keras_hub_bert", "peers", b) for b in ("jax", "tensorflow", "torch")},
+    "transformers-bert": Contestant("transformers_bert", "peers"),
     "transformers": Contestant("transformers", "peers"),
     "ctranslate2": Contestant("ctranslate2", "peers"),
 }
@@ -32,7 +44,8 @@ class Work:
     """One call. `kind` names a function of the side; `prompts` are lengths in tokens, `new` the tokens wanted.
 
     `draft` lets a small model guess for the large one. `calls` are pairs of prompt length and `max_length`, for
-    `kind="compilations"`; `megabytes` is the text for tokenizers.
+    `kind="compilations"`; `megabytes` is the text for tokenizers. `rows` and `steps` are the batch (size, tokens) and
+    the number of training steps, for `kind="train"`; `texts` is how many there are for `kind="embed"`.
     """
 
     kind: str = "generate"
@@ -45,6 +58,9 @@ class Work:
     shape: str = "base"
     calls: tuple[tuple[int, int], ...] = ()
     megabytes: float = 2.0
+    rows: tuple[int, int] = (16, 128)
+    steps: int = 3
+    texts: int = 2000
 
 
 class Side:
@@ -58,8 +74,8 @@ class Side:
 class Row:
     """One comparison: `ours` against each of `peers`, by turns.
 
-    `unit` is "tokens/s" or "MB/s" (more is better) or "s" (less is better). `fresh` starts a new process for each
-    turn, with one compilation cache on disk.
+    `unit` is "tokens/s", "texts/s" or "MB/s" (more is better) or "s" (less is better). `fresh` starts a new process for
+    each turn, with one compilation cache on disk.
     """
 
     name: str
@@ -95,6 +111,7 @@ def against_own(backend, name, work, label, own, **changes):
 
 
 UNEQUAL = tuple(round(8 + i * (200 - 8) / 15) for i in range(16))
+TRAIN = Work("train", shape="bert_small")
 BUCKET_CALLS = ((20, 40), (18, 40), (23, 50), (17, 60))
 
 ROWS = [
@@ -127,6 +144,17 @@ ROWS = [
         "keras-hub-tensorflow",
         unit="MB/s",
     ),
+    row(
+        "tokenizer/wordpiece",
+        Work("tokenize_words"),
+        "ours-jax",
+        Side("ours-jax", "Rust engine, direct", kind="tokenize_words_engine"),
+        unit="MB/s",
+    ),
+    row("jax/train-bert", TRAIN, "ours-bert-jax", "keras-hub-bert-jax", unit="s"),
+    row("tensorflow/train-bert", TRAIN, "ours-bert-tensorflow", "keras-hub-bert-tensorflow", unit="s"),
+    row("torch/train-bert", TRAIN, "ours-bert-torch", "transformers-bert", "keras-hub-bert-torch", unit="s"),
+    row("jax/embed", Work("embed", shape="minilm"), "ours-bert-jax", "transformers-bert", unit="texts/s"),
     row("torch/batch-1", batch(1), "ours-torch", "transformers", "keras-hub-torch"),
     row("torch/batch-8", batch(8), "ours-torch", "transformers"),
     row("torch/unequal", Work(prompts=UNEQUAL, new=64), "ours-torch", "transformers"),
@@ -153,5 +181,7 @@ def select(rows, pattern, dtype=None, quick=False):
             for r in chosen
         ]
     if quick:
-        chosen = [replace(r, work=replace(r.work, new=min(r.work.new, 16), megabytes=0.2)) for r in chosen]
+        chosen = [
+            replace(r, work=replace(r.work, new=min(r.work.new, 16), megabytes=0.2, steps=1, texts=100)) for r in chosen
+        ]
     return chosen

@@ -17,7 +17,18 @@ from pathlib import Path
 
 from sides import Missing
 
-PACKAGES = ("keras", "jax", "tensorflow", "torch", "transformers", "tokenizers", "keras-hub", "ctranslate2", "numpy")
+PACKAGES = (
+    "keras",
+    "jax",
+    "tensorflow",
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "tokenizers",
+    "keras-hub",
+    "ctranslate2",
+    "numpy",
+)
 
 
 class Worker:
@@ -50,6 +61,12 @@ class Worker:
             lines, megabytes = read(text, work["megabytes"])
             return {"amount": megabytes} | function(lines, Path(folder))
         model = self.models(folder, work["dtype"], work["int8"])
+        if work["kind"] == "train":
+            return {"amount": work["steps"]} | function(model, work)
+        if work["kind"] == "embed":
+            texts, _ = read(text, work["megabytes"])
+            texts = texts[:: max(len(texts) // work["texts"], 1)][: work["texts"]]
+            return {"amount": len(texts)} | function(model, work, texts)
         answer = function(model, work)
         rows = answer.pop("rows", None)
         if rows is not None:

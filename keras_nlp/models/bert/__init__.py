@@ -2,6 +2,7 @@
 
 from keras_nlp.models.bert.backbone import BertBackbone
 from keras_nlp.models.bert.checkpoint import TRANSFORMERS
+from keras_nlp.models.bert.keras_hub import KERAS_HUB
 from keras_nlp.models.bert.tasks import (
     BertMaskedLM,
     BertMaskedLMPreprocessor,
@@ -40,6 +41,7 @@ FAMILY = register(
         },
         no_gradient=("*/key/bias",),  # the softmax does not see what is added to all keys alike
         transformers=TRANSFORMERS,
+        keras_hub=KERAS_HUB,
     )
 )
 

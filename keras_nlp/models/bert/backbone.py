@@ -1,19 +1,12 @@
 """The BERT network (Devlin et al., 2019, "BERT: Pre-training of Deep Bidirectional Transformers")."""
 
-import functools
-
 import keras
 from keras import ops
 
-from keras_nlp.layers import Dense, PositionEmbedding, ReversibleEmbedding, SelfAttention
+from keras_nlp.layers import Dense, Dropout, PositionEmbedding, ReversibleEmbedding, SelfAttention
+from keras_nlp.layers.activations import ACTIVATIONS, check_activation
 from keras_zoo import Backbone
 from keras_zoo.config import serializable
-
-ACTIVATIONS = {
-    "gelu": functools.partial(ops.gelu, approximate=False),
-    "gelu_approximate": functools.partial(ops.gelu, approximate=True),  # by tanh: what KerasHub and Google's code use
-    "relu": ops.relu,
-}
 
 
 class BertBackbone(Backbone):
@@ -52,8 +45,7 @@ class BertBackbone(Backbone):
     ):
         if hidden_dim % num_heads:
             raise ValueError(f"hidden_dim must be a multiple of num_heads; got {hidden_dim} and {num_heads}.")
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}; got {activation!r}.")
+        check_activation(activation)
         self.token_embedding = ReversibleEmbedding(
             vocabulary_size, hidden_dim, embeddings_initializer=initializer(), dtype=dtype, name="token_embedding"
         )
@@ -66,7 +58,7 @@ class BertBackbone(Backbone):
         self.embeddings_layer_norm = keras.layers.LayerNormalization(
             epsilon=layer_norm_epsilon, dtype=dtype, name="embeddings_layer_norm"
         )
-        self.embeddings_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="embeddings_dropout")
+        self.embeddings_dropout = Dropout(dropout, dtype=dtype, name="embeddings_dropout")
         self.transformer_layers = [
             BertBlock(
                 num_heads,
@@ -146,7 +138,7 @@ class BertBlock(keras.layers.Layer):
             x_shape[-1], kernel_initializer=initializer(), dtype=policy, name="feedforward_output"
         )
         self.feedforward_norm = keras.layers.LayerNormalization(epsilon=epsilon, dtype=policy, name="feedforward_norm")
-        self.residual_dropout = keras.layers.Dropout(self.dropout, dtype=policy, name="residual_dropout")
+        self.residual_dropout = Dropout(self.dropout, dtype=policy, name="residual_dropout")
         for layer in (self.attention, self.attention_norm, self.feedforward_intermediate, self.feedforward_norm):
             layer.build(x_shape)
         self.feedforward_output.build((*x_shape[:-1], self.intermediate_dim))

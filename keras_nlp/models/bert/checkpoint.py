@@ -120,6 +120,18 @@ def masked_lm_table(task):
     }
 
 
+def write_masked_lm(task):
+    """Nothing: the head's activation and epsilon are the backbone's there, so others cannot be written."""
+    head, backbone = task.mlm_head, task.backbone
+    for name in ("activation", "layer_norm_epsilon"):
+        if getattr(head, name) != getattr(backbone, name):
+            raise PresetError(
+                f"transformers' BertForMaskedLM has one {name} for backbone and head; here the backbone has "
+                f"{getattr(backbone, name)!r}, the head {getattr(head, name)!r}."
+            )
+    return {}
+
+
 HEADS = {
     "BertTextClassifier": Head(
         "BertForSequenceClassification",
@@ -127,7 +139,7 @@ HEADS = {
         read_classifier,
         lambda task: write_classes(task) | {"problem_type": PROBLEMS[task.problem]},
     ),
-    "BertMaskedLM": Head("BertForMaskedLM", masked_lm_table, without=("pooled_dense",)),
+    "BertMaskedLM": Head("BertForMaskedLM", masked_lm_table, write_config=write_masked_lm, without=("pooled_dense",)),
     "BertTextEmbedder": Head(
         "BertModel",
         prefixed=False,

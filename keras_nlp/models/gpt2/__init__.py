@@ -2,6 +2,7 @@
 
 from keras_nlp.models.gpt2.backbone import GPT2Backbone
 from keras_nlp.models.gpt2.checkpoint import TRANSFORMERS
+from keras_nlp.models.gpt2.keras_hub import KERAS_HUB
 from keras_nlp.models.gpt2.tasks import GPT2CausalLM, GPT2CausalLMPreprocessor, GPT2Tokenizer
 from keras_nlp.testing import CAUSAL_LM_CHECKS, tiny_byte_pair, token_batch
 from keras_zoo.registry import Family, register
@@ -29,5 +30,6 @@ FAMILY = register(
         no_gradient=("*/key/bias",),  # the softmax does not see what is added to all keys alike
         checks=CAUSAL_LM_CHECKS,
         transformers=TRANSFORMERS,
+        keras_hub=KERAS_HUB,
     )
 )

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_nlp.layers import CausalPositions, Dense, PositionEmbedding, ReversibleEmbedding, SelfAttention
+from keras_nlp.layers import CausalPositions, Dense, Dropout, PositionEmbedding, ReversibleEmbedding, SelfAttention
 from keras_zoo import Backbone
 from keras_zoo.config import serializable
 
@@ -45,7 +45,7 @@ class GPT2Backbone(Backbone):
         self.position_embedding = PositionEmbedding(
             max_sequence_length, hidden_dim, initializer=normal(0.01), dtype=dtype, name="position_embedding"
         )
-        self.embeddings_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="embeddings_dropout")
+        self.embeddings_dropout = Dropout(dropout, dtype=dtype, name="embeddings_dropout")
         self.transformer_layers = [
             GPT2Block(
                 num_heads,
@@ -122,7 +122,7 @@ class GPT2Block(keras.layers.Layer):
         self.feedforward_output = Dense(
             x_shape[-1], kernel_initializer=residual, dtype=policy, name="feedforward_output"
         )
-        self.residual_dropout = keras.layers.Dropout(self.dropout, dtype=policy, name="residual_dropout")
+        self.residual_dropout = Dropout(self.dropout, dtype=policy, name="residual_dropout")
         for layer in (self.attention_norm, self.attention, self.feedforward_norm, self.feedforward_intermediate):
             layer.build(x_shape)
         self.feedforward_output.build((*x_shape[:-1], self.intermediate_dim))

@@ -32,3 +32,13 @@ def padded(rows, width, left=False):
         place = slice(width - len(row), None) if left else slice(len(row))
         token_ids[i, place], mask[i, place] = row, 1
     return token_ids, mask
+
+
+def train_batches(work, vocabulary_size):
+    """`(token_ids, labels)` of all steps in a row, the same for every contestant."""
+    batch, length = work["rows"]
+    random = np.random.default_rng(0)
+    size = batch * work["steps"]
+    return random.integers(0, vocabulary_size, (size, length)).astype("int32"), random.integers(0, 2, size).astype(
+        "int32"
+    )

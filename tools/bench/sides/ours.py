@@ -6,7 +6,7 @@ from time import perf_counter
 import keras
 
 from keras_nlp import samplers
-from keras_nlp.models import GPT2Backbone, GPT2CausalLM, GPT2Tokenizer
+from keras_nlp.models import BertTokenizer, GPT2Backbone, GPT2CausalLM, GPT2Tokenizer
 from sides import PROMPT, padded, prompts
 
 BATCH = 256  # lines to a batch, for tokenizers
@@ -117,10 +117,31 @@ def tokenize_dataset(lines, folder):
 
 
 def tokenize_engine(lines, folder):
-    """The Rust library that our tokenizer runs on, called directly."""
-    engine, count = tokenizer(folder).engine, 0
+    return engine_alone(tokenizer(folder).engine, lines)
+
+
+def engine_alone(engine, lines):
+    """The Rust library that our tokenizers run on, called directly."""
+    count = 0
     begin = perf_counter()
     for i in range(0, len(lines), BATCH):
         encodings = engine.encode_batch_fast(lines[i : i + BATCH], add_special_tokens=False)
         count += sum(len(encoding.ids) for encoding in encodings)
     return {"seconds": perf_counter() - begin, "digest": count}
+
+
+@functools.cache
+def word_pieces():
+    return BertTokenizer.from_preset("bert_base_en_uncased")
+
+
+def tokenize_words(lines, folder):
+    tokenizer, count = word_pieces(), 0
+    begin = perf_counter()
+    for i in range(0, len(lines), BATCH):
+        count += sum(map(len, tokenizer(lines[i : i + BATCH])))
+    return {"seconds": perf_counter() - begin, "digest": count}
+
+
+def tokenize_words_engine(lines, folder):
+    return engine_alone(word_pieces().engine, lines)

@@ -1,0 +1,72 @@
+"""BERT as KerasHub stores it."""
+
+from keras_nlp.tasks.keras_hub import (
+    MASKED_LM_PREPROCESSOR,
+    TEXT,
+    WORD_PIECE_TOKENIZER,
+    dense,
+    embedding,
+    norm,
+    transformer_blocks,
+)
+from keras_zoo.errors import PresetError
+from keras_zoo.formats.keras_hub import HubCheckpoint, Settings, variables
+
+CONFIG = (
+    "vocabulary_size",
+    "num_layers",
+    "num_heads",
+    "hidden_dim",
+    "intermediate_dim",
+    "dropout",
+    "max_sequence_length",
+    "num_segments",
+)
+
+
+def table(backbone):
+    return {
+        "token_embedding": embedding("layers/reversible_embedding"),
+        "position_embedding": embedding("layers/position_embedding"),
+        "segment_embedding": embedding("layers/embedding"),
+        "embeddings_layer_norm": norm("layers/layer_normalization"),
+        "pooled_dense": dense("layers/dense"),
+    } | transformer_blocks(backbone, "layers/transformer_encoder")
+
+
+def classifier_table(task):
+    return {"logits": dense("layers/dense")}
+
+
+def masked_lm_table(task):
+    return {
+        "mlm_head": variables("layers/masked_lm_head", "bias"),
+        "mlm_head/dense": dense("layers/masked_lm_head/_intermediate_dense"),
+        "mlm_head/layer_norm": norm("layers/masked_lm_head/_intermediate_layer_norm"),
+    }
+
+
+def read_activation(activation):
+    """A name; a function that Keras serialised as an object is not revived."""
+    if not isinstance(activation, str | None):
+        raise PresetError(f"The classifier's activation must be a name; got {activation!r:.100}.")
+    return None if activation == "linear" else activation
+
+
+KERAS_HUB = HubCheckpoint(
+    classes={
+        "BertBackbone": Settings(CONFIG, defaults={"activation": "gelu_approximate", "layer_norm_epsilon": 1e-12}),
+        "BertTextClassifier": Settings(
+            ("num_classes", "activation", "dropout"), convert={"activation": read_activation}, also=("BertClassifier",)
+        ),
+        # The head has its own GELU and epsilon there, whatever the backbone's are.
+        "BertMaskedLM": Settings(defaults={"activation": "gelu", "head_layer_norm_epsilon": 1e-5}),
+        "BertTextEmbedder": Settings(("pooling_mode", "normalize")),
+        "BertTextClassifierPreprocessor": Settings(TEXT, also=("BertPreprocessor",)),
+        "BertMaskedLMPreprocessor": MASKED_LM_PREPROCESSOR,
+        "BertTextEmbedderPreprocessor": Settings(TEXT),
+        "BertTokenizer": WORD_PIECE_TOKENIZER,
+    },
+    table=table,
+    heads={"BertTextClassifier": classifier_table, "BertMaskedLM": masked_lm_table},
+)
