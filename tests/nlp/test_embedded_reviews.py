@@ -1,0 +1,59 @@
+"""The embedded sentiment classifier: it loads by its name, is small, and is right where the case is clear."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_nlp.models import BertTextClassifier, TextClassifier
+from keras_zoo.registry import presets_folder
+
+PRESET = "bert_tiny_en_uncased_reviews"
+GOOD = [
+    "A warm, funny and deeply moving film with a wonderful cast.",
+    "One of the best pictures of the year; I enjoyed every minute.",
+    "Beautifully photographed, and the acting is superb.",
+    "A delightful comedy that charms from beginning to end.",
+]
+BAD = [
+    "A dull, lifeless mess with no story and terrible acting.",
+    "The jokes fall flat and the plot makes no sense.",
+    "A complete waste of time; I was bored after ten minutes.",
+    "Tedious, clumsy and far too long.",
+]
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return TextClassifier.from_preset(PRESET)
+
+
+def test_clear_sentences(classifier):
+    found = classifier.predict(GOOD + BAD, return_classes=True)
+    assert type(classifier) is BertTextClassifier
+    assert [answer["class_name"] for answer in found] == ["positive"] * len(GOOD) + ["negative"] * len(BAD)
+    for answer in found:
+        assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        assert answer["probability"] == max(answer["probabilities"].values())
+
+
+def test_any_text(classifier):
+    texts = ["", " \n", "été 映画 🎬", GOOD[0] + " and so on" * 500]
+    with pytest.warns(UserWarning, match="was cut"):
+        outputs = classifier.predict(texts)
+    assert outputs.shape == (4, 2) and np.isfinite(outputs).all()
+    alone = np.concatenate([classifier.predict([text]) for text in texts])
+    np.testing.assert_allclose(outputs, alone, atol=1e-4)
+
+
+def test_it_learns_on(classifier):
+    """One step on raw strings with the classes' names changes the answer that way."""
+    fresh = TextClassifier.from_preset(PRESET, dropout=0.0)
+    fresh.compile(keras.optimizers.Adam(1e-3))
+    fresh.fit(["A table and a chair."] * 4, ["positive"] * 4, epochs=2, verbose=0)
+    before, after = (model.predict(["A table and a chair."])[0] for model in (classifier, fresh))
+    assert after[1] - after[0] > before[1] - before[0]
+
+
+def test_the_folder_is_small():
+    files = [path for path in (presets_folder() / "embedded" / PRESET).rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 12e6
