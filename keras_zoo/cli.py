@@ -6,6 +6,8 @@ import sys
 import time
 
 DEMO_PRESET = "gpt2_tiny_en_prose"
+DEMO_CLASSIFIER = "bert_tiny_en_uncased_reviews"
+DEMO_TEXTS = ["A warm and funny film with a wonderful cast.", "A dull story, and I was bored after ten minutes."]
 
 
 def main(argv=None):
@@ -48,6 +50,16 @@ def parser():
     add_generation_options(command)
     command.set_defaults(run=run_generate)
 
+    command = commands.add_parser(
+        "classify",
+        help="put texts into classes",
+        epilog="example: keras-zoo classify bert_tiny_en_uncased_reviews 'A warm and funny film.'",
+    )
+    command.add_argument("preset")
+    command.add_argument("texts", nargs="+", metavar="text")
+    add_model_options(command)
+    command.set_defaults(run=run_classify)
+
     command = commands.add_parser("demo", help="show what the embedded presets can do")
     command.add_argument("--prompt", default="Once upon a time there was a king who")
     add_generation_options(command)
@@ -60,6 +72,10 @@ def add_generation_options(command):
     command.add_argument("--sampler", default=None, help="greedy, random or top_k (default: top_k with k=20)")
     command.add_argument("--temperature", type=float, default=0.8)
     command.add_argument("--seed", type=int, default=None)
+    add_model_options(command)
+
+
+def add_model_options(command):
     command.add_argument("--dtype", default=None, help="a dtype policy such as bfloat16")
     command.add_argument("--backend", choices=("jax", "tensorflow", "torch"), help="overrides KERAS_BACKEND")
 
@@ -92,8 +108,12 @@ def run_generate(arguments):
     print(f"\n[{count} tokens, {count / seconds:.0f} tokens/s]", file=sys.stderr)
 
 
+def run_classify(arguments):
+    classify(arguments, arguments.preset, arguments.texts)
+
+
 def run_demo(arguments):
-    """Writes text with the embedded GPT-2, and says how to go on."""
+    """Writes text with the embedded GPT-2, judges two sentences with the embedded BERT, and says how to go on."""
     import keras
 
     begin = time.perf_counter()
@@ -107,21 +127,34 @@ def run_demo(arguments):
         pass
     print(f"Compiled in {time.perf_counter() - begin:.1f} s.\n\n{arguments.prompt}", end="", flush=True)
     _, seconds, count = write(lm, arguments, arguments.prompt)
+    print(f"\n\n{count} tokens in {seconds:.1f} s: {count / seconds:.0f} tokens/s.\n")
+    print(f"{DEMO_CLASSIFIER}, which tells good reviews from bad ones:")
+    classify(arguments, DEMO_CLASSIFIER, DEMO_TEXTS)
     print(
-        f"\n\n{count} tokens in {seconds:.1f} s: {count / seconds:.0f} tokens/s.\n\n"
-        'Another prompt:   make demo PROMPT="The old woman opened the door and"\n'
+        '\nAnother prompt:   make demo PROMPT="The old woman opened the door and"\n'
         "Another backend:  make demo BACKEND=torch      (or tensorflow)\n"
         "In Python:        keras_nlp.models.CausalLM.from_preset"
-        f'("{DEMO_PRESET}").generate("Once upon a time")'
+        f'("{DEMO_PRESET}").generate("Once upon a time")\n'
+        "                  keras_nlp.models.TextClassifier.from_preset"
+        f'("{DEMO_CLASSIFIER}").predict(["A dull film."], return_classes=True)'
     )
 
 
-def load(arguments, preset):
+def classify(arguments, preset, texts):
+    """Prints a line for each text."""
+    task = load(arguments, preset, "classes", "put texts into classes")
+    for text, answer in zip(texts, task.predict(texts, return_classes=True, verbose=0), strict=True):
+        chosen = [answer["class_name"]] if "class_name" in answer else answer["class_names"]
+        names = ", ".join(f"{name} ({answer['probabilities'][name]:.0%})" for name in chosen)
+        print(f"{names or 'none'}: {text}")
+
+
+def load(arguments, preset, method="stream", job="write text"):
     from keras_zoo import Task
 
     task = Task.from_preset(preset, dtype=arguments.dtype)
-    if not hasattr(task, "stream"):
-        raise ValueError(f"{preset!r} is a {type(task).__name__}, which does not write text.")
+    if not hasattr(task, method):
+        raise ValueError(f"{preset!r} is a {type(task).__name__}, which does not {job}.")
     return task
 
 

@@ -75,6 +75,8 @@ def load_task(cls, preset, load_weights, dtype, overrides):
     refuse_unknown(overrides, own + below, task_class)
     saved = layout.task_config if layout.task_class and issubclass(task_class, layout.task_class) else {}
     config = saved | {k: v for k, v in overrides.items() if k in (*own, *ANY_MODEL)}
+    if isinstance(overrides.get("class_names"), list | tuple) and "num_classes" in own:
+        config["num_classes"] = overrides.get("num_classes", len(overrides["class_names"]))
     if load_weights and (
         wrong := [k for k in task_class.head_arguments if config.get(k) != saved.get(k, config.get(k))]
     ):

@@ -8,6 +8,8 @@ from keras_zoo.errors import PresetError
 
 # What a preset is read from. Of the HDF5 files only Keras' own: beside them may lie a large tf_model.h5.
 WANTED = ["*.json", "*.safetensors", "*.weights.h5", "*.txt", "assets/**", "README.md"]
+WEIGHTS = ["*.safetensors", "*.weights.h5"]
+OLD_WEIGHTS = ["pytorch_model*.bin"]  # fetched where there are no others
 
 
 def locate(preset):
@@ -48,11 +50,13 @@ def fetch_from_hub(address, rest):
     if repository.count("/") != 1:
         raise PresetError(f"{address!r} is not of the form 'hf://owner/name' or 'hf://owner/name@revision'.")
     try:
-        folder = huggingface_hub.snapshot_download(repository, revision=revision or None, allow_patterns=WANTED)
+        folder = Path(huggingface_hub.snapshot_download(repository, revision=revision or None, allow_patterns=WANTED))
+        if not any(path for pattern in WEIGHTS for path in folder.rglob(pattern)):
+            huggingface_hub.snapshot_download(repository, revision=revision or None, allow_patterns=OLD_WEIGHTS)
     except Exception as error:  # the client raises its own, the HTTP library's and the file system's errors
         reason = str(error).strip().split("\n")[0]
         raise PresetError(f"{address!r} could not be fetched: {type(error).__name__}: {reason}") from error
-    return Path(folder)
+    return folder
 
 
 def fetch_record(name, record):

@@ -59,3 +59,10 @@ class ByLength:
 def filled(array, size):
     """`array` with its last row repeated up to `size` rows."""
     return np.concatenate([array, np.repeat(array[-1:], size - len(array), 0)]) if len(array) < size else array
+
+
+def only_texts_and(others, further, *more):
+    """`TypeError` where `predict` on texts in memory was given what only Keras' own takes."""
+    if others or further:
+        names = ", ".join(others) or f"{len(further)} more arguments"
+        raise TypeError(f"predict on texts takes {', '.join(('batch_size', 'verbose', *more))}; got {names}.")

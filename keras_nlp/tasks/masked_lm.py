@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_nlp.layers import Dense, MaskedLMMaskGenerator
 from keras_nlp.layers.activations import ACTIVATIONS, check_activation
-from keras_nlp.tasks.by_length import ByLength
+from keras_nlp.tasks.by_length import ByLength, only_texts_and
 from keras_nlp.tasks.text_preprocessor import TextPreprocessor, as_segments
 from keras_zoo import Task, tfdata
 from keras_zoo.config import serializable
@@ -60,6 +60,20 @@ class MaskedLMPreprocessor(TextPreprocessor):
         x = features | {"token_ids": hidden["token_ids"], "mask_positions": hidden["mask_positions"]}
         data = (x, hidden["mask_ids"], hidden["mask_weights"])
         return keras.tree.map_structure(lambda a: a[0], data) if single else data
+
+    def check_masks(self, rows):
+        """`ValueError` unless each text holds a mask token, and none behind where it is cut."""
+        token, number = self.tokenizer.mask_token, self.tokenizer.mask_token_id
+        counts = [sum(text.count(number) for text in texts) for texts in zip(*rows, strict=True)]
+        if bare := [i for i, count in enumerate(counts) if not count]:
+            raise ValueError(f"Each text must hold {token!r} where a token is wanted; those at {bare[:10]} do not.")
+        long = [i for i, n in enumerate(self.lengths(rows)) if n > self.sequence_length]
+        kept = (self.pack([[texts[i] for i in long] for texts in rows])["token_ids"] == number).sum(1) if long else []
+        if lost := [i for i, n in zip(long, kept, strict=True) if n < counts[i]]:
+            raise ValueError(
+                f"The texts at {lost[:10]} are cut to {self.sequence_length} tokens (sequence_length) and lose "
+                f"{token!r} by it. Shorten them around it."
+            )
 
     def masked_places(self, rows, width):
         """Inputs for texts that hold the mask token themselves: as `x`, where those stand."""
@@ -116,7 +130,7 @@ class MaskedLM(ByLength, Task):
             weighted_metrics = [keras.metrics.SparseCategoricalAccuracy()]
         super().compile(optimizer, loss, weighted_metrics=weighted_metrics, **kwargs)
 
-    def predict(self, x, batch_size=None, *args, top_k=5, **kwargs):
+    def predict(self, x, batch_size=None, verbose="auto", *args, top_k=5, **kwargs):
         """What may stand at the mask tokens of texts: for each text a list with an entry for each mask.
 
         An entry is a list of `top_k` candidates, the most probable first: `{"token", "token_id", "probability",
@@ -124,16 +138,14 @@ class MaskedLM(ByLength, Task):
         sets, as `keras.Model.predict`: logits.
         """
         if self.preprocessor is None or tfdata.kind(x) is not None:
-            return super().predict(x, batch_size, *args, **kwargs)
+            return super().predict(x, batch_size, verbose, *args, **kwargs)
+        only_texts_and(kwargs, args, "top_k")
         if not 1 <= top_k <= self.backbone.vocabulary_size:
             raise ValueError(f"top_k must lie in [1, {self.backbone.vocabulary_size}]; got {top_k}.")
         segments, _ = as_segments(tfdata.in_memory(x))
         rows = self.preprocessor.encode(segments)
-        mask = self.preprocessor.tokenizer.mask_token_id
-        if bare := [i for i, texts in enumerate(zip(*rows, strict=True)) if not any(mask in text for text in texts)]:
-            token = self.preprocessor.tokenizer.mask_token
-            raise ValueError(f"Each text must hold {token!r} where a token is wanted; those at {bare[:10]} do not.")
-        logits = self.run_by_length(rows, self.preprocessor.masked_places, batch_size, kwargs.get("verbose", "auto"))
+        self.preprocessor.check_masks(rows)
+        logits = self.run_by_length(rows, self.preprocessor.masked_places, batch_size, verbose)
         return [
             self.candidates(list(texts), row, top_k) for texts, row in zip(zip(*rows, strict=True), logits, strict=True)
         ]
@@ -146,7 +158,7 @@ class MaskedLM(ByLength, Task):
         ]
         found = []
         logits = logits[:, : tokenizer.vocabulary_size()]  # an embedding may have rows that no token has
-        for (i, j), row in zip(places, logits, strict=False):
+        for (i, j), row in zip(places, logits, strict=False):  # logits are for as many places as the batch has
             order = np.argsort(-row, kind="stable")[:top_k]
             powers = np.exp(row - row.max())
             filled = [[*texts[i][:j], int(token), *texts[i][j + 1 :]] for token in order]

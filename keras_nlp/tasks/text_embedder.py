@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_nlp.tasks.by_length import ByLength
 from keras_nlp.tasks.text_preprocessor import TextPreprocessor, as_segments
-from keras_zoo import Task
+from keras_zoo import Task, tfdata
 from keras_zoo.config import serializable
 
 POOLING = ("mean", "cls", "max")
@@ -48,7 +48,8 @@ class TextEmbedder(ByLength, Task):
         """
         if self.preprocessor is None:
             raise ValueError("embed takes texts, for which the embedder needs a preprocessor; use predict for tensors.")
-        segments, single = as_segments(texts)
+        single = isinstance(texts, str | bytes)
+        segments, _ = as_segments(tfdata.in_memory(texts))
         if not segments[0]:
             return np.zeros((0, self.backbone.hidden_dim), "float32")
         vectors = np.stack(

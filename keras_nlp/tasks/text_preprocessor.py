@@ -31,6 +31,7 @@ class TextPreprocessor(Preprocessor):
     """
 
     tokenizer_class = Tokenizer
+    most_segments = 2  # as many as the network has embeddings for
 
     def __init__(self, tokenizer, sequence_length=512, truncate="round_robin"):
         if not isinstance(tokenizer, self.tokenizer_class):
@@ -56,6 +57,8 @@ class TextPreprocessor(Preprocessor):
 
     def encode(self, segments):
         """Segments, each a list of strings, as token rows."""
+        if len(segments) > self.most_segments:
+            raise ValueError(f"A text has at most {self.most_segments} segments; got {len(segments)}.")
         return [self.tokenizer.encode(strings) for strings in segments]
 
     def pack(self, rows, sequence_length=None):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_nlp.layers import Dense, Dropout
-from keras_nlp.tasks.by_length import ByLength
+from keras_nlp.tasks.by_length import ByLength, only_texts_and
 from keras_nlp.tasks.labels import IGNORED, CheckedWordLabels
 from keras_nlp.tasks.text_preprocessor import TextPreprocessor
 from keras_nlp.tokenizers.text import as_strings
@@ -105,7 +105,7 @@ class TokenClassifier(ByLength, Task):
             weighted_metrics = [keras.metrics.SparseCategoricalAccuracy()]
         super().compile(optimizer, loss, weighted_metrics=weighted_metrics, **kwargs)
 
-    def predict(self, x, batch_size=None, *args, **kwargs):
+    def predict(self, x, batch_size=None, verbose="auto", *args, **kwargs):
         """The words of texts in memory with their classes: for each text a list of `{"word", "class_name",
         "probability"}`, where a word's class is that of its first token. Words that were cut off are not in it.
 
@@ -113,11 +113,12 @@ class TokenClassifier(ByLength, Task):
         logits `(N, T, num_classes)`.
         """
         if self.preprocessor is None or tfdata.kind(x) is not None:
-            return super().predict(x, batch_size, *args, **kwargs)
+            return super().predict(x, batch_size, verbose, *args, **kwargs)
+        only_texts_and(kwargs, args)
         texts, _ = as_words(x)
         encodings = self.preprocessor.tokenizer.encode_words(texts)
         rows = [[ids for ids, _ in encodings]]
-        logits = self.run_by_length(rows, self.preprocessor.pack, batch_size, kwargs.get("verbose", "auto"))
+        logits = self.run_by_length(rows, self.preprocessor.pack, batch_size, verbose)
         room = self.preprocessor.sequence_length - 2
         return [
             self.classes(words, numbers[:room], row)

@@ -1,5 +1,9 @@
 """The embedded sentiment classifier: it loads by its name, is small, and is right where the case is clear."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -52,6 +56,28 @@ def test_it_learns_on(classifier):
     fresh.fit(["A table and a chair."] * 4, ["positive"] * 4, epochs=2, verbose=0)
     before, after = (model.predict(["A table and a chair."])[0] for model in (classifier, fresh))
     assert after[1] - after[0] > before[1] - before[0]
+
+
+OTHER = """
+import sys, numpy as np
+from keras_nlp.models import TextClassifier
+np.save(sys.argv[2], TextClassifier.from_preset(sys.argv[1]).predict(sys.argv[3:], verbose=0))
+"""
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("backend", ["torch", "tensorflow"])
+def test_fine_tuned_here_and_loaded_under_another_backend(classifier, backend, tmp_path):
+    pytest.importorskip(backend)
+    tuned = TextClassifier.from_preset(PRESET)
+    tuned.fit(GOOD + BAD, [0] * 4 + [1] * 4, batch_size=4, verbose=0)
+    tuned.save_to_preset(tmp_path / "tuned")
+    expected = tuned.predict(GOOD + BAD, verbose=0)
+    assert abs(expected - classifier.predict(GOOD + BAD, verbose=0)).max() > 0.01
+    command = [sys.executable, "-c", OTHER, str(tmp_path / "tuned"), str(tmp_path / "found.npy"), *GOOD, *BAD]
+    subprocess.run(command, check=True, env=os.environ | {"KERAS_BACKEND": backend})
+    found = np.load(tmp_path / "found.npy")
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_the_folder_is_small():

@@ -224,6 +224,7 @@ def test_labels_out_of_range_in_tf_data(model):
         ({"review": ["a"]}, r"keys \('text', 'text_pair'\).*got \['review'\]"),
         ((["a", "b"], ["c"]), "same size|same number of rows"),
         (3.5, "Expected a string"),
+        ([("a", "b", "c")], "at most 2 segments; got 3"),
     ],
 )
 def test_bad_texts(model, x, message):
@@ -250,6 +251,9 @@ def test_a_head_of_another_size(model, tmp_path):
     model.save_to_preset(tmp_path)
     with pytest.raises(PresetError, match=r"made for num_classes=3; got num_classes=5.*bare backbone"):
         TextClassifier.from_preset(tmp_path, num_classes=5)
+    with pytest.raises(PresetError, match=r"made for num_classes=3; got num_classes=2.*bare backbone"):
+        TextClassifier.from_preset(tmp_path, class_names=["bad", "good"])
+    assert TextClassifier.from_preset(tmp_path, class_names=["x", "y", "z"]).class_names == ["x", "y", "z"]
     assert BertTextClassifier(Backbone.from_preset(tmp_path), num_classes=5).num_classes == 5
     with pytest.raises(ValueError, match="BertTextClassifier needs num_classes"):
         model.backbone.save_to_preset(tmp_path / "backbone")
@@ -265,3 +269,34 @@ def test_long_texts_are_cut_with_a_word_once(model):
         "A text has more tokens than sequence_length and was cut. Further ones are cut without a word."
     ]
     np.testing.assert_allclose(outputs[:1], model.predict(["the sea " * 7], verbose=0), atol=1e-5)
+
+
+def test_no_texts_and_generators_of_texts(model):
+    assert model.predict([], verbose=0).shape == (0, 3)
+    assert model.predict([], return_classes=True) == []
+    found = model.predict((TEXTS[i : i + 3] for i in (0, 3)), verbose=0)
+    np.testing.assert_allclose(found, model.predict(TEXTS[:6], verbose=0), atol=1e-5)
+
+
+def test_missing_labels(preprocessor):
+    model = new_model(preprocessor)
+    for call in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match="BertTextClassifier trains on labels: give y"):
+            call(TEXTS, verbose=0)
+
+
+def test_an_error_in_the_first_step_leaves_the_model_whole(preprocessor):
+    model = new_model(preprocessor)
+    model.fit(TEXTS, LABELS, verbose=0)
+    before = model.predict(TEXTS, verbose=0)
+
+    def loss(y_true, y_pred):
+        raise ArithmeticError("no such loss")
+
+    model.compile("sgd", loss, run_eagerly=keras.backend.backend() == "torch")
+    for _ in range(2):
+        with pytest.raises(ArithmeticError, match="no such loss"):
+            model.fit(TEXTS, LABELS, verbose=0)
+        np.testing.assert_array_equal(model.predict(TEXTS, verbose=0), before)
+    model.compile("sgd")
+    assert np.isfinite(model.fit(TEXTS, LABELS, verbose=0).history["loss"]).all()

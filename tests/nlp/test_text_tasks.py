@@ -104,6 +104,12 @@ def test_candidates(masked_lm, tokenizer):
         masked_lm.predict(["a [MASK]", "nothing"], verbose=0)
     with pytest.raises(ValueError, match="top_k must lie in"):
         masked_lm.predict(texts, top_k=0, verbose=0)
+    with pytest.raises(ValueError, match=r"at \[1\] are cut to 20 tokens .* lose '\[MASK\]'"):
+        masked_lm.predict(["a [MASK]", "[MASK] " + "the sea " * 30 + "[MASK]"], verbose=0)
+    assert len(masked_lm.predict(["[MASK] " + "the sea " * 30], verbose=0)[0]) == 1
+    assert masked_lm.predict([], verbose=0) == []
+    with pytest.raises(TypeError, match="takes batch_size, verbose, top_k; got topk"):
+        masked_lm.predict(texts, topk=3)
 
 
 @pytest.mark.parametrize("pooling_mode", ["mean", "cls", "max"])
@@ -124,6 +130,7 @@ def test_embeddings(embedder, pooling_mode):
     np.testing.assert_allclose(model.embed(TEXTS[0]), expected[0], atol=1e-5)
     np.testing.assert_allclose(model.predict(TEXTS, verbose=0), expected, atol=1e-5)
     assert model.embed([]).shape == (0, FAMILY.tiny["hidden_dim"])
+    np.testing.assert_allclose(model.embed(tuple(TEXTS[:2])), expected[:2], atol=1e-5)  # two texts, no pair
 
 
 def test_embedder_folders(embedder, tmp_path):

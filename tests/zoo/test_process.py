@@ -126,6 +126,17 @@ def test_generate_on_the_command_line(lm, tmp_path):
     assert "tokens/s" in result.stderr
 
 
+def test_classify_on_the_command_line():
+    texts = ["A warm and funny film.", "A complete waste of time."]
+    result = command_line("classify", "bert_tiny_en_uncased_reviews", *texts)
+    assert result.returncode == 0, result.stderr
+    good, bad = result.stdout.strip().split("\n")
+    assert good.startswith("positive (") and good.endswith(texts[0])
+    assert bad.startswith("negative (") and bad.endswith(texts[1])
+    wrong = command_line("classify", "gpt2_tiny_en_prose", *texts)
+    assert wrong.returncode == 1 and "does not put texts into classes" in wrong.stderr
+
+
 @pytest.mark.once
 def test_wheel_in_a_clean_environment(tmp_path):
     """A wheel built from the checkout, installed with nothing but the JAX backend, carries the presets."""
@@ -144,7 +155,9 @@ def test_wheel_in_a_clean_environment(tmp_path):
 import importlib.util, json, keras_nlp, keras_zoo
 assert not any(importlib.util.find_spec(name) for name in ("tensorflow", "torch", "transformers"))
 embedded = keras_zoo.list_presets(embedded=True)
-texts = [keras_nlp.models.CausalLM.from_preset(n).generate("The king", max_new_tokens=8) for n in embedded]
+tasks = [keras_zoo.Task.from_preset(name) for name in embedded]
+texts = [task.generate("The king", max_new_tokens=8) for task in tasks if hasattr(task, "generate")]
+texts += [task.predict(["A warm and funny film."], return_classes=True)[0]["class_name"] for task in tasks[:1]]
 tokenizer = keras_nlp.models.GPT2Tokenizer.from_preset("gpt2_base_en")
 print(json.dumps([keras_zoo.__file__, list(embedded), texts, tokenizer("Hello world")]))
 """
@@ -152,7 +165,8 @@ print(json.dumps([keras_zoo.__file__, list(embedded), texts, tokenizer("Hello wo
     assert result.returncode == 0, result.stderr
     where, embedded, texts, ids = json.loads(result.stdout.strip().split("\n")[-1])
     assert where.startswith(str(tmp_path)) and embedded == list(list_presets(embedded=True)) != []
-    assert all(text.startswith("The king") and len(text) > 12 for text in texts)
+    (text, judged) = texts
+    assert text.startswith("The king") and len(text) > 12 and judged == "positive"
     assert ids == [15496, 995]
     shutil.rmtree(tmp_path / "clean")
 
