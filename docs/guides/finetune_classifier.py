@@ -43,7 +43,7 @@ def main(argv=None):
     classifier.fit(texts, labels, batch_size=args.batch_size, epochs=args.epochs, verbose=args.verbose)
 
     accuracy = classifier.evaluate(test_texts, test_labels, verbose=0, return_dict=True)["sparse_categorical_accuracy"]
-    print(f"{accuracy:.1%} of {len(test_texts):,} reviews of other films are judged rightly.")
+    print(f"{accuracy:.1%} of {len(test_texts):,} held-out reviews are judged rightly.")
     for text, answer in zip(NEW, classifier.predict(NEW, return_classes=True, verbose=0), strict=True):
         print(f"{answer['class_name']} ({answer['probability']:.0%}): {text}")
     if args.save:

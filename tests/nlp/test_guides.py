@@ -28,7 +28,7 @@ def test_finetune_classifier(tmp_path, capsys):
     accuracy = module.main([*arguments, "--save", str(tmp_path / "mine")])
     assert accuracy > 0.65
     printed = capsys.readouterr().out
-    assert "positive (" in printed and "negative (" in printed and "64 reviews" in printed
+    assert "positive (" in printed and "negative (" in printed and "64 held-out reviews" in printed
     _, (texts, labels) = module.load(module.parse(arguments))
     answers = TextClassifier.from_preset(tmp_path / "mine").predict(texts, verbose=0).argmax(1)
     assert (answers == labels).mean() == pytest.approx(accuracy)
