@@ -77,6 +77,8 @@ def load_task(cls, preset, load_weights, dtype, overrides):
     config = saved | {k: v for k, v in overrides.items() if k in (*own, *ANY_MODEL)}
     if isinstance(overrides.get("class_names"), list | tuple) and "num_classes" in own:
         config["num_classes"] = overrides.get("num_classes", len(overrides["class_names"]))
+    elif config.get("num_classes") != saved.get("num_classes", config.get("num_classes")):
+        config["class_names"] = None  # those of the preset name other classes
     if load_weights and (
         wrong := [k for k in task_class.head_arguments if config.get(k) != saved.get(k, config.get(k))]
     ):

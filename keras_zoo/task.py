@@ -3,6 +3,7 @@
 import contextlib
 
 import keras
+import numpy as np
 
 from keras_zoo import presets, tfdata, weights
 from keras_zoo.model import ZooModel
@@ -68,7 +69,9 @@ class Task(ZooModel):
         return self.preprocessor
 
     def check_labels(self, x, y):
-        if self.needs_labels and y is None and tfdata.kind(x) is None:
+        kind = tfdata.kind(x)
+        unlabelled = kind == "tf" and not (isinstance(x.element_spec, tuple) and len(x.element_spec) > 1)
+        if self.needs_labels and (unlabelled or (y is None and kind is None)):
             raise ValueError(f"{type(self).__name__} trains on labels: give y, one for each row of x.")
 
     def prepare(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False):
@@ -110,7 +113,14 @@ class Task(ZooModel):
     ):
         """`keras.Model.fit` on raw data; without a preprocessor, on tensors."""
         own = {"validation_data": validation_data}
+        if (
+            isinstance(validation_data, list)
+            and len(validation_data) in (2, 3)
+            and not tfdata.is_value(validation_data[0])
+        ):
+            own["validation_data"] = validation_data = tuple(validation_data)
         if self.preprocessor is None:
+            y, sample_weight = (np.asarray(part) if isinstance(part, list) else part for part in (y, sample_weight))
             own |= {"shuffle": shuffle, "validation_split": validation_split, "sample_weight": sample_weight}
             with self.whole_after_errors():
                 return super().fit(x, y, batch_size, *args, **own, **kwargs)

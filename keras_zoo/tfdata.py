@@ -32,9 +32,11 @@ def any_graph_tensor(*structure):
 
 
 def to_numpy(x):
-    """Tensors of any backend as NumPy arrays; everything else as it is."""
+    """Tensors of any backend and columns of tables as NumPy arrays; everything else as it is."""
     if hasattr(x, "detach"):  # torch
         return x.detach().cpu().numpy()
+    if hasattr(x, "to_numpy"):  # pandas, whose columns are indexed by labels and not by places
+        return x.to_numpy()
     if type(x).__module__.split(".")[0] in ("jax", "jaxlib", "tensorflow") and hasattr(x, "__array__"):
         return np.asarray(x)
     return x
@@ -210,6 +212,8 @@ class Rows(keras.utils.PyDataset):
     def __init__(self, preprocess, x, y, sample_weight, batch_size, shuffle):
         super().__init__()
         self.preprocess = preprocess
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
         self.data = [in_memory(part) for part in (x, y, sample_weight)]
         self.batch_size = batch_size
         self.order = np.arange(count_rows(self.data))
@@ -273,7 +277,11 @@ def in_memory(x):
         return [x]
     if isinstance(x, tuple):
         return tuple(map(in_memory, x)) if x and not any(is_value(part) for part in x) else list(x)
-    return x if x is None or isinstance(x, list) else to_numpy(x)
+    if x is None or isinstance(x, list):
+        return x
+    x = to_numpy(x)
+    sequence = hasattr(x, "__len__") and hasattr(x, "__getitem__") and not hasattr(x, "shape")
+    return list(x) if sequence else x  # a column of the datasets library
 
 
 def is_value(x):

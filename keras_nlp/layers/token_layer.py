@@ -24,7 +24,7 @@ class TokenLayer(Configured):
             raise ValueError(f"{type(self).__name__} takes at least one batch of token rows; got an empty tuple.")
         if tfdata.any_graph_tensor(*segments):
             return self.call_in_graph(segments, kwargs)
-        rows, single = zip(*map(as_rows, segments), strict=True)
+        rows, single = zip(*map(rows_of, segments), strict=True)
         if len(set(single)) > 1 or len(set(map(len, rows))) > 1:
             raise ValueError(f"All segments must be one row each or batches of one size; got {[len(r) for r in rows]}.")
         outputs = self.pack(list(rows), **kwargs)
@@ -37,6 +37,13 @@ class TokenLayer(Configured):
             lambda parts: self.pack([as_rows(part)[0] for part in parts], **kwargs), segments
         )
         return keras.tree.map_structure(lambda x: x[0], outputs) if single else outputs
+
+
+def rows_of(segment):
+    """`as_rows`, but that what is empty is one row without tokens and no batch without rows."""
+    array = segment if isinstance(segment, list | tuple) else tfdata.to_numpy(segment)
+    empty = getattr(array, "ndim", 1) == 1 and hasattr(array, "__len__") and len(array) == 0
+    return ([[]], True) if empty else as_rows(segment)
 
 
 def as_values(value, name):

@@ -18,11 +18,21 @@ class ByLength:
     Rows are padded to one of a few widths, so that few programs are compiled. Padding changes no output.
     """
 
+    _config_root = True
+
+    def __init__(self, inputs, outputs, backbone, preprocessor=None, **kwargs):
+        if preprocessor is not None and preprocessor.tokenizer.vocabulary_size() > backbone.vocabulary_size:
+            raise ValueError(
+                f"The tokenizer has {preprocessor.tokenizer.vocabulary_size()} tokens, the backbone embeddings for "
+                f"{backbone.vocabulary_size} (vocabulary_size)."
+            )
+        super().__init__(inputs, outputs, backbone, preprocessor, **kwargs)
+
     def compile(self, *args, **kwargs):
         super().compile(*args, **kwargs)
         # Keras resolves "auto" to False for TensorFlow on a CPU, where XLA gains most: go by what was asked.
         self.compile_inference = kwargs.get("jit_compile", "auto") is not False and not kwargs.get("run_eagerly")
-        self.program = None
+        object.__setattr__(self, "program", None)
 
     def run_by_length(self, rows, pack, batch_size=None, verbose="auto"):
         """The network's output for each text, a list of float32 arrays in the order given.
@@ -34,11 +44,10 @@ class ByLength:
         lengths = np.minimum(self.preprocessor.lengths(rows), longest)
         order = np.argsort(-lengths, kind="stable")
         found = [None] * len(order)
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
         weights = Weights([self], {}, turn=False)
-        if self.program is None:
-            self.program = compile_function(
-                lambda inputs: self(inputs, training=False), weights, self.compile_inference
-            )
+        program = self.program_for(weights)
         values, first = weights.values(), 0
         hidden = len(order) <= MOST_ROWS if verbose == "auto" else not verbose
         with tqdm(total=len(order), unit="text", disable=hidden or (None if verbose == "auto" else False)) as bar:
@@ -47,13 +56,22 @@ class ByLength:
                 size = batch_size or min(max(TOKENS // width, 1), MOST_ROWS, rounded(len(order), 1))
                 numbers = order[first : first + size]
                 batch = pack([[texts[i] for i in numbers] for texts in rows], width)
-                outputs = self.program(values, {name: filled(x, size) for name, x in batch.items()})
+                outputs = program(values, {name: filled(x, size) for name, x in batch.items()})
                 outputs = keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32"))
                 for i, output in zip(numbers, outputs, strict=False):
                     found[i] = output
                 bar.update(len(numbers))
                 first += size
         return found
+
+    def program_for(self, weights):
+        """The network, compiled; anew where its variables are others, as adapters and quantisation make them."""
+        known, program = self.program or ((), None)
+        if len(known) != len(weights.variables) or any(a is not b for a, b in zip(known, weights.variables)):
+            call = compile_function(lambda inputs: self(inputs, training=False), weights, self.compile_inference)
+            object.__setattr__(self, "program", (weights.variables, call))  # Keras would track the variables
+            return call
+        return program
 
 
 def filled(array, size):

@@ -12,9 +12,10 @@ PROBLEMS = ("single_label", "multi_label", "regression")
 class LabelledPreprocessor:
     """A preprocessor with its task's labels: `(x, y, sample_weight)` as the model trains on it, or `ValueError`."""
 
-    def __init__(self, preprocessor, problem, num_classes, class_names):
+    def __init__(self, preprocessor, problem, num_classes, class_names, one_hot):
         self.preprocessor = preprocessor
         self.problem, self.num_classes, self.class_names = problem, num_classes, class_names
+        self.one_hot = one_hot  # whether the loss takes distributions over the classes
 
     def __call__(self, x, y=None, sample_weight=None):
         if y is not None and tfdata.is_graph_tensor(y):
@@ -24,7 +25,10 @@ class LabelledPreprocessor:
         return self.preprocessor(x, y, sample_weight)
 
     def gives_floats(self, y):
-        return self.problem != "single_label" or (y.dtype.is_floating and y.shape.rank != 1)
+        return self.problem != "single_label" or self.is_distribution(y.shape)
+
+    def is_distribution(self, shape):
+        return len(shape) > 1 and shape[-1] == self.num_classes > 1
 
     def encode(self, y):
         """Labels as an array: int32 class numbers, or float32 for several labels and regression."""
@@ -32,9 +36,14 @@ class LabelledPreprocessor:
             return self.encode_floats(y)
         if y.dtype.kind in "OSU":
             y = self.numbers(y)
-        if y.dtype.kind not in "iub" and y.ndim > 1:
-            return y.astype("float32")  # distributions, for a loss of the user's own
-        return in_range(y, self.num_classes)
+        if not self.is_distribution(y.shape):
+            return in_range(y, self.num_classes)
+        if not self.one_hot:
+            raise ValueError(
+                f"Labels of shape {y.shape} are distributions over the {self.num_classes} classes, and the loss takes "
+                "numbers. Give class numbers, or compile with keras.losses.CategoricalCrossentropy(from_logits=True)."
+            )
+        return y.astype("float32")
 
     def encode_floats(self, y):
         try:
@@ -42,11 +51,13 @@ class LabelledPreprocessor:
         except ValueError as error:
             raise ValueError(f"Labels of a {self.problem} problem are numbers: {error}.") from None
         if self.problem == "multi_label":
-            if y.ndim != 2 or y.shape[1] != self.num_classes or ((y < 0) | (y > 1)).any():
+            if y.ndim != 2 or y.shape[1] != self.num_classes or not ((y >= 0) & (y <= 1)).all():
                 raise ValueError(
                     f"Labels of a multi-label problem are 0 or 1, of shape (batch, {self.num_classes}); got shape "
                     f"{y.shape} with values from {y.min()} to {y.max()}."
                 )
+        elif y.shape[1:] != (self.num_classes,) and (self.num_classes > 1 or y.ndim > 1):
+            raise ValueError(f"A regression of {self.num_classes} numbers takes as many a row; got shape {y.shape}.")
         elif not np.isfinite(y).all():
             raise ValueError("The values of a regression must be finite.")
         return y
@@ -62,16 +73,21 @@ class CheckedWordLabels:
         self.preprocessor, self.num_classes, self.class_names = preprocessor, num_classes, class_names
 
     def __call__(self, x, y=None, sample_weight=None):
-        if has_text(y):
+        if tfdata.any_graph_tensor(x, y, sample_weight):
+            given = {k: v for k, v in {"x": x, "y": y, "sample_weight": sample_weight}.items() if v is not None}
+            return tfdata.call_in_graph(lambda parts: self.call(**parts), given)
+        return self.call(x, y, sample_weight)
+
+    def call(self, x, y=None, sample_weight=None):
+        if y is not None and has_text(y):
             rows = [y] if isinstance(x, str | bytes) else y
-            y = [numbers_of(row, self.class_names) for row in rows]
+            y = [
+                numbers_of([IGNORED if x in ("", b"") else x for x in tfdata.to_numpy(row)], self.class_names)
+                for row in rows
+            ]
             y = y[0] if isinstance(x, str | bytes) else y
         data = self.preprocessor(x, y, sample_weight)
-        if y is None:
-            return data
-        labels = data[1]
-        graph = tfdata.is_graph_tensor(labels)
-        return data[0], tfdata.map_in_graph(self.check, labels, "int32") if graph else self.check(labels), data[2]
+        return data if y is None else (data[0], self.check(data[1]), data[2])
 
     def check(self, labels):
         return in_range(labels, self.num_classes)
@@ -87,10 +103,15 @@ def in_range(y, num_classes):
 
 def numbers_of(labels, class_names):
     """Class names as numbers; numbers stay."""
-    if class_names is None:
-        raise ValueError(f"The labels are names, such as {labels[0]!r}, but the task has no class_names.")
-    numbers = {name: i for i, name in enumerate(class_names)} | {i: i for i in (*range(len(class_names)), IGNORED)}
+    names = {name: i for i, name in enumerate(class_names or ())}
     labels = [label.decode() if isinstance(label, bytes) else label for label in labels]
-    if unknown := sorted({str(label) for label in labels if label not in numbers}):
+    unknown = sorted({str(x) for x in labels if not (x in names if isinstance(x, str) else is_number(x))})
+    if unknown and not class_names:
+        raise ValueError(f"The labels are names, such as {unknown[0]!r}, but the task has no class_names.")
+    if unknown:
         raise ValueError(f"Unknown class names {unknown[:10]}; the task has {list(class_names)}.")
-    return [numbers[label] for label in labels]
+    return [names[x] if isinstance(x, str) else int(x) for x in labels]
+
+
+def is_number(x):
+    return isinstance(x, int | float | np.number) and x == np.floor(x)

@@ -140,7 +140,7 @@ class MaskedLM(ByLength, Task):
         if self.preprocessor is None or tfdata.kind(x) is not None:
             return super().predict(x, batch_size, verbose, *args, **kwargs)
         only_texts_and(kwargs, args, "top_k")
-        if not 1 <= top_k <= self.backbone.vocabulary_size:
+        if not isinstance(top_k, int) or not 1 <= top_k <= self.backbone.vocabulary_size:
             raise ValueError(f"top_k must lie in [1, {self.backbone.vocabulary_size}]; got {top_k}.")
         segments, _ = as_segments(tfdata.in_memory(x))
         rows = self.preprocessor.encode(segments)

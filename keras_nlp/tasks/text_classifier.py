@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_nlp.layers import Dense, Dropout
 from keras_nlp.tasks.by_length import ByLength
-from keras_nlp.tasks.labels import PROBLEMS, LabelledPreprocessor
+from keras_nlp.tasks.labels import PROBLEMS, LabelledPreprocessor, in_range, numbers_of
 from keras_nlp.tasks.text_preprocessor import TextPreprocessor, as_segments
 from keras_zoo import Task, tfdata
 
@@ -74,7 +74,15 @@ class TextClassifier(ByLength, Task):
 
     @property
     def preprocess(self):
-        return LabelledPreprocessor(self.preprocessor, self.problem, self.num_classes, self.class_names)
+        one_hot = takes_one_hot(self.loss)
+        return LabelledPreprocessor(self.preprocessor, self.problem, self.num_classes, self.class_names, one_hot)
+
+    def fit(self, *args, class_weight=None, **kwargs):
+        """As `Task.fit`; the keys of `class_weight` are class numbers or names."""
+        if class_weight is not None:
+            numbers = in_range(np.array(numbers_of(list(class_weight), self.class_names or ())), self.num_classes)
+            class_weight = dict(zip(numbers.tolist(), class_weight.values(), strict=True))
+        return super().fit(*args, class_weight=class_weight, **kwargs)
 
     def compile(self, optimizer="auto", loss="auto", *, metrics="auto", **kwargs):
         """As `keras.Model.compile`; by default Adam at 5e-5, and the loss and the metric of the problem."""
@@ -88,8 +96,9 @@ class TextClassifier(ByLength, Task):
                 "regression": keras.losses.MeanSquaredError(),
             }[self.problem]
         if metrics == "auto":
+            sparse = not takes_one_hot(loss)
             metrics = {
-                "single_label": keras.metrics.SparseCategoricalAccuracy(),
+                "single_label": keras.metrics.SparseCategoricalAccuracy() if sparse else "accuracy",
                 "multi_label": keras.metrics.BinaryAccuracy(threshold=0.0 if logits else 0.5),
                 "regression": keras.metrics.MeanAbsoluteError(),
             }[self.problem]
@@ -107,6 +116,7 @@ class TextClassifier(ByLength, Task):
         default what makes 4,096 tokens.
         """
         own_step = type(self).predict_step is not Task.predict_step or args or set(kwargs) - {"verbose"}
+        own_step = own_step or type(self.preprocessor).call is not TextPreprocessor.call
         if self.preprocessor is None or tfdata.kind(x) is not None or own_step:
             outputs = super().predict(x, batch_size, *args, **kwargs)
         else:
@@ -138,3 +148,9 @@ class TextClassifier(ByLength, Task):
             return 1 / (1 + np.exp(-outputs))
         powers = np.exp(outputs - outputs.max(-1, keepdims=True))
         return powers / powers.sum(-1, keepdims=True)
+
+
+def takes_one_hot(loss):
+    """Whether a loss wants distributions over the classes rather than class numbers."""
+    name = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
+    return not name.startswith("sparse")

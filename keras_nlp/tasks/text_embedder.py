@@ -49,6 +49,9 @@ class TextEmbedder(ByLength, Task):
         if self.preprocessor is None:
             raise ValueError("embed takes texts, for which the embedder needs a preprocessor; use predict for tensors.")
         single = isinstance(texts, str | bytes)
+        if type(self.preprocessor).call is not TextPreprocessor.call:  # somebody's own
+            vectors = self.predict(texts, batch_size, verbose=verbose)
+            return vectors[0] if single else vectors
         segments, _ = as_segments(tfdata.in_memory(texts))
         if not segments[0]:
             return np.zeros((0, self.backbone.hidden_dim), "float32")

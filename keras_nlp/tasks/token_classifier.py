@@ -75,7 +75,7 @@ class TokenClassifier(ByLength, Task):
         num_classes = len(class_names or ()) if num_classes is None else num_classes
         if num_classes < 1:
             raise ValueError(f"{type(self).__name__} needs num_classes or class_names: the head is new.")
-        if class_names is not None and len(set(class_names)) != num_classes:
+        if class_names is not None and (len(class_names) != num_classes or len(set(class_names)) != num_classes):
             raise ValueError(f"class_names must be {num_classes} different names (num_classes); got {class_names}.")
         self.output_dropout = Dropout(dropout, dtype=backbone.dtype_policy, name="classifier_dropout")
         self.output_dense = Dense(
@@ -107,7 +107,8 @@ class TokenClassifier(ByLength, Task):
 
     def predict(self, x, batch_size=None, verbose="auto", *args, **kwargs):
         """The words of texts in memory with their classes: for each text a list of `{"word", "class_name",
-        "probability"}`, where a word's class is that of its first token. Words that were cut off are not in it.
+        "probability", "place"}`, where a word's class is that of its first token and `place` its number in the text.
+        Words that were cut off, or have no tokens, are not in it.
 
         Without `class_names` classes are numbers. Without a preprocessor, and for data sets, as `keras.Model.predict`:
         logits `(N, T, num_classes)`.
@@ -133,7 +134,7 @@ class TokenClassifier(ByLength, Task):
                 best = int(powers.argmax())
                 name = best if self.class_names is None else self.class_names[best]
                 probability = float(powers[best] / powers.sum())
-                found.append({"word": words[number], "class_name": name, "probability": probability})
+                found.append({"word": words[number], "class_name": name, "probability": probability, "place": number})
             previous = number
         return found
 
@@ -160,8 +161,8 @@ def joined(words):
         {
             "text": " ".join(word["word"] for word in words[start:end]),
             "class_name": kind,
-            "start": start,
-            "end": end,
+            "start": words[start]["place"],
+            "end": words[end - 1]["place"] + 1,
             "probability": float(np.mean([word["probability"] for word in words[start:end]])),
         }
         for start, end, kind in spans

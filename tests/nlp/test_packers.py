@@ -137,3 +137,10 @@ def test_hiding_in_unequal_rows():
 def test_bad_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_rows_without_tokens():
+    assert StartEndPacker(4, 1, 2)([]).tolist() == [1, 2, 0, 0]
+    token_ids, segment_ids = MultiSegmentPacker(7, 101, 102)(([1, 2], []))
+    assert token_ids.tolist() == [101, 1, 2, 102, 102, 0, 0] and segment_ids.tolist() == [0, 0, 0, 0, 1, 0, 0]
+    assert StartEndPacker(4, 1, 2)([[]]).shape == (1, 4)

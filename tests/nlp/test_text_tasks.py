@@ -208,6 +208,25 @@ def test_tagger_learns_and_predicts(tokenizer):
     )
 
 
+@pytest.mark.parametrize("names", [False, True])
+def test_labelled_words_in_tf_data(tagger, names):
+    """Dense and ragged labels, by number and by name, are those of the same rows in memory."""
+    tf = pytest.importorskip("tensorflow")
+    labels = [[b"O", b"B-PER"], [b"B-PER", b"O"]] if names else [[0, 1], [1, 0]]
+    texts = ["king sang", "sang king"]
+    expected = tagger.preprocess(texts, [[0, 1], [1, 0]])
+    for column in (tf.constant(labels), tf.ragged.constant(labels)):
+        (batch,) = tf.data.Dataset.from_tensor_slices((texts, column)).batch(2).map(tagger.preprocess)
+        np.testing.assert_array_equal(batch[1], expected[1])
+        np.testing.assert_array_equal(batch[2], expected[2])
+
+
+def test_words_without_tokens(tagger):
+    """They are left out, and the others keep their places."""
+    (words,) = tagger.predict([["\u200b", "king", "", "sang"]], verbose=0)
+    assert [(word["word"], word["place"]) for word in words] == [("king", 1), ("sang", 3)]
+
+
 def test_bad_word_labels(tagger):
     with pytest.raises(ValueError, match="position 1 has 2 words and 1 labels"):
         tagger.fit(WORDS, [[0, 0, 0, 0], [1], []], verbose=0)
