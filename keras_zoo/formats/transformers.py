@@ -1,7 +1,9 @@
 """The layout of the transformers library: `config.json` with a `model_type`, safetensors, tokenizer files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from keras_zoo import lora, registry, weights
 from keras_zoo.errors import PresetError
@@ -19,6 +21,7 @@ class Head:
     read_config    config -> the task's own arguments
     write_config   task -> what its config.json says beyond the backbone's
     without        layers of the backbone that a folder of this task does not hold
+    tied           {tensor that is not read: path of the weight whose values it must have}
     prefixed       whether the backbone's tensors have the checkpoint's prefix
     marker         a file that a folder of this task has, where the architecture alone does not tell
     read_folder, write_folder   (folder) -> more arguments, (task, folder): files besides config.json and the weights
@@ -29,6 +32,7 @@ class Head:
     read_config: Callable = lambda config: {}
     write_config: Callable = lambda task: {}
     without: tuple = ()
+    tied: dict = field(default_factory=dict)
     prefixed: bool = True
     marker: str | None = None
     read_folder: Callable = lambda folder: {}
@@ -122,6 +126,7 @@ class TransformersLayout(Layout):
         prefix = self.checkpoint.prefix if any(name.startswith(self.checkpoint.prefix) for name in tensors) else ""
         head = self.head_of(model, tensors)
         bindings = self.checkpoint.bindings(model, head, prefix)
+        check_tied({} if head is None else head.tied, bindings, tensors)
         bindings = {path: binding for path, binding in bindings.items() if not self.lacks(path, binding, tensors)}
         others = () if head is not None or not prefix else [name for name in tensors if not name.startswith(prefix)]
         return bindings, (*self.checkpoint.ignored, *others)
@@ -138,6 +143,21 @@ class TransformersLayout(Layout):
 
     def lacks(self, path, binding, tensors):
         return path.split("/")[0] in self.checkpoint.optional and binding.name not in tensors
+
+
+def check_tied(tied, bindings, tensors):
+    """`PresetError` where a tensor has values of its own that the model here takes from another."""
+    for name, path in tied.items():
+        source = bindings[path].name
+        if name in tensors and source in tensors and not equal(tensors[name], tensors[source]):
+            raise PresetError(
+                f"{name} differs from {source}. The head here shares that weight with the backbone (in config.json: "
+                "tie_word_embeddings), so the folder computes something else. Its backbone alone can be loaded."
+            )
+
+
+def equal(a, b):
+    return a.shape == b.shape and np.array_equal(a.read(), b.read())
 
 
 def modern(tensors):

@@ -139,7 +139,16 @@ HEADS = {
         read_classifier,
         lambda task: write_classes(task) | {"problem_type": PROBLEMS[task.problem]},
     ),
-    "BertMaskedLM": Head("BertForMaskedLM", masked_lm_table, write_config=write_masked_lm, without=("pooled_dense",)),
+    "BertMaskedLM": Head(
+        "BertForMaskedLM",
+        masked_lm_table,
+        write_config=write_masked_lm,
+        without=("pooled_dense",),
+        tied={
+            "cls.predictions.decoder.weight": "token_embedding/embeddings",
+            "cls.predictions.decoder.bias": "mlm_head/bias",
+        },
+    ),
     "BertTextEmbedder": Head(
         "BertModel",
         prefixed=False,
