@@ -21,6 +21,7 @@ class Head:
     read_config    config -> the task's own arguments
     write_config   task -> what its config.json says beyond the backbone's
     without        layers of the backbone that a folder of this task does not hold
+    needs          layers of the backbone, of those that are `optional`, that this task computes by
     tied           {tensor that is not read: path of the weight whose values it must have}
     prefixed       whether the backbone's tensors have the checkpoint's prefix
     marker         a file that a folder of this task has, where the architecture alone does not tell
@@ -32,6 +33,7 @@ class Head:
     read_config: Callable = lambda config: {}
     write_config: Callable = lambda task: {}
     without: tuple = ()
+    needs: tuple = ()
     tied: dict = field(default_factory=dict)
     prefixed: bool = True
     marker: str | None = None
@@ -55,7 +57,7 @@ class Checkpoint:
     heads          {task class name: Head}
     prefix         before the backbone's tensors in a task's checkpoint; a bare one may lack it
     transposed     dense kernels are stored as (out, in)
-    optional       layers of the backbone that some folders do not hold; they start as new ones do
+    optional       layers of the backbone that some folders do not hold, whole; they start as new ones do
     ignored        patterns of tensors that hold no weight of ours
     read_preprocessor   (config, tokenizer_config, folder) -> the preprocessor's arguments
     read_tokenizer      tokenizer_config -> the tokenizer's arguments beside its vocabulary
@@ -127,7 +129,10 @@ class TransformersLayout(Layout):
         head = self.head_of(model, tensors)
         bindings = self.checkpoint.bindings(model, head, prefix)
         check_tied({} if head is None else head.tied, bindings, tensors)
-        bindings = {path: binding for path, binding in bindings.items() if not self.lacks(path, binding, tensors)}
+        for layer in set(self.checkpoint.optional) - set(() if head is None else head.needs):
+            own = [path for path in bindings if path.split("/")[0] == layer]
+            if not any(bindings[path].name in tensors for path in own):
+                bindings = {path: binding for path, binding in bindings.items() if path not in own}
         others = () if head is not None or not prefix else [name for name in tensors if not name.startswith(prefix)]
         return bindings, (*self.checkpoint.ignored, *others)
 
@@ -140,9 +145,6 @@ class TransformersLayout(Layout):
         layers = [target if isinstance(target, str) else target.name for target in head.table(model).values()]
         there = all(any(name.startswith(f"{layer}.") for name in tensors) for layer in layers)
         return head if there else None
-
-    def lacks(self, path, binding, tensors):
-        return path.split("/")[0] in self.checkpoint.optional and binding.name not in tensors
 
 
 def check_tied(tied, bindings, tensors):

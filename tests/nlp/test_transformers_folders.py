@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from test_bert_parity import HEADS, as_numpy, batch, compare, reference, theirs
+from safetensors.torch import load_file, save_file
+from test_bert_parity import HEADS, as_numpy, batch, compare, load, reference, theirs
 
 from keras_nlp.models import Backbone, BertMaskedLM, BertTextClassifier, Task
 from keras_zoo import PresetError
@@ -12,9 +13,9 @@ def test_a_masked_lm_with_a_decoder_of_its_own(tmp_path):
     """transformers' decoder may be another matrix than the embedding, here it is that; the backbone loads."""
     model = reference("BertForMaskedLM", tie_word_embeddings=False)
     model.save_pretrained(tmp_path / "untied")
-    for load in (Task, BertMaskedLM):
+    for cls in (Task, BertMaskedLM):
         with pytest.raises(PresetError, match=r"cls\.predictions\.decoder\.weight differs from bert\.embeddings"):
-            load.from_preset(tmp_path / "untied", preprocessor=None)
+            cls.from_preset(tmp_path / "untied", preprocessor=None)
     hidden = Backbone.from_preset(tmp_path / "untied")(batch())["sequence_output"]
     expected = theirs(model.base_model, batch()).last_hidden_state
     torch.testing.assert_close(torch.tensor(as_numpy(hidden))[0], expected[0], atol=1e-4, rtol=0)
@@ -27,3 +28,39 @@ def test_a_masked_lm_with_a_decoder_of_its_own(tmp_path):
         model.cls.predictions.bias.copy_(model.cls.predictions.decoder.bias)
     model.save_pretrained(tmp_path / "same")
     compare(Task.from_preset(tmp_path / "same", preprocessor=None), model)
+
+
+def without(folder, *patterns):
+    """Takes tensors out of a folder."""
+    path = folder / "model.safetensors"
+    kept = {name: value for name, value in load_file(path).items() if not any(p in name for p in patterns)}
+    save_file(kept, path, metadata={"format": "pt"})
+
+
+def test_a_classifier_without_its_pooled_layer(tmp_path):
+    """It computes by that layer, so the folder must have it; a model with a new head starts one of its own."""
+    reference("BertForSequenceClassification").save_pretrained(tmp_path)
+    for pattern in ("pooler.dense.bias", "pooler"):
+        without(tmp_path, pattern)
+        for cls in (Task, BertTextClassifier):
+            with pytest.raises(PresetError, match=r"missing from the file:\n    bert\.pooler\.dense\.bias"):
+                cls.from_preset(tmp_path, preprocessor=None)
+        if pattern == "pooler":  # none of it is there
+            assert Backbone.from_preset(tmp_path)(batch())["pooled_output"].shape == (4, 24)
+            assert BertMaskedLM.from_preset(tmp_path, preprocessor=None).mlm_head is not None
+        else:
+            with pytest.raises(PresetError, match=r"1 missing from the file"):
+                Backbone.from_preset(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["BertModel", "BertForMaskedLM", "BertForTokenClassification"])
+def test_folders_of_others_may_lack_the_pooled_layer(tmp_path, name):
+    """A new classifier takes a new one; half of one is never taken."""
+    reference(name, **HEADS[name]).save_pretrained(tmp_path)
+    without(tmp_path, "pooler")
+    assert BertTextClassifier.from_preset(tmp_path, preprocessor=None, num_classes=3)(batch()).shape == (4, 3)
+    assert load(tmp_path) is not None
+    bias = {("" if name == "BertModel" else "bert.") + "pooler.dense.bias": torch.zeros(24)}
+    save_file(load_file(tmp_path / "model.safetensors") | bias, tmp_path / "model.safetensors")
+    with pytest.raises(PresetError, match=r"1 missing from the file:\n    (bert\.)?pooler\.dense\.weight"):
+        load(tmp_path)

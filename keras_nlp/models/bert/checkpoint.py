@@ -138,6 +138,7 @@ HEADS = {
         classifier_table,
         read_classifier,
         lambda task: write_classes(task) | {"problem_type": PROBLEMS[task.problem]},
+        needs=("pooled_dense",),
     ),
     "BertMaskedLM": Head(
         "BertForMaskedLM",
@@ -202,7 +203,7 @@ TRANSFORMERS = Checkpoint(
     table=table,
     heads=HEADS,
     prefix="bert.",
-    optional=("pooled_dense",),  # folders of a masked LM or a token classifier may not have it
+    optional=("pooled_dense",),  # folders of tasks that do not need it may not have it
     ignored=("*embeddings.position_ids", "cls.predictions.decoder.*", "cls.seq_relationship.*"),  # tied; pretraining
     read_preprocessor=read_preprocessor,
     read_tokenizer=read_tokenizer,
