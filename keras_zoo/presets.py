@@ -125,6 +125,9 @@ def build(layout, make, load_weights):
     if not load_weights:
         return make()
     tensors = layout.tensors()
+    depth = layout.backbone_config.get("num_layers")
+    if isinstance(depth, int) and depth > len(tensors):  # before so many layers are built
+        raise PresetError(f"The preset's configuration has {depth} layers, its weights {len(tensors)} tensors in all.")
     with weights.deferred():
         model = make()
         bindings, ignored = layout.bindings(model, tensors)

@@ -108,8 +108,12 @@ class TransformersLayout(Layout):
                     self.task_config = head.read_config(config) | head.read_folder(folder)
         except KeyError as error:
             raise PresetError(f"{folder / 'config.json'} lacks {error}.") from None
-        except (TypeError, AttributeError, ArithmeticError) as error:
-            raise PresetError(f"{folder / 'config.json'} holds values of a wrong type: {error}") from None
+        except PresetError:
+            raise
+        except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            raise PresetError(
+                f"{folder}: config.json or tokenizer_config.json holds values of a wrong type: {error}"
+            ) from None
 
     @staticmethod
     def recognises(config):
@@ -145,6 +149,26 @@ class TransformersLayout(Layout):
         layers = [target if isinstance(target, str) else target.name for target in head.table(model).values()]
         there = all(any(name.startswith(f"{layer}.") for name in tensors) for layer in layers)
         return head if there else None
+
+
+def read_numbers(config, table):
+    """`{ours: number}` by `{ours: (theirs, default)}`, None where there is none; each is checked to be one that fits.
+
+    What is called dropout is a rate, what ends with epsilon is added to a variance, all others are sizes.
+    """
+    found = {}
+    for name, (theirs, default) in table.items():
+        value = found[name] = config[theirs] if default is None else config.get(theirs, default)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if "dropout" in name:
+            wanted, fits = "a number from 0 to 1", number and 0 <= value <= 1
+        elif name.endswith("epsilon"):
+            wanted, fits = "a number above 0 and below 1", number and 0 < value < 1
+        else:
+            wanted, fits = "a whole number above 0", isinstance(value, int) and number and value > 0
+        if not fits:
+            raise PresetError(f"{theirs} in config.json must be {wanted}; got {value!r:.100}.")
+    return found
 
 
 def check_tied(tied, bindings, tensors):

@@ -1,7 +1,10 @@
 """Folders in transformers' layout that differ from the usual: what is read otherwise, and what is refused."""
 
+import json
+
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 from test_bert_parity import HEADS, as_numpy, batch, compare, load, reference, theirs
 
@@ -64,3 +67,44 @@ def test_folders_of_others_may_lack_the_pooled_layer(tmp_path, name):
     save_file(load_file(tmp_path / "model.safetensors") | bias, tmp_path / "model.safetensors")
     with pytest.raises(PresetError, match=r"1 missing from the file:\n    (bert\.)?pooler\.dense\.weight"):
         load(tmp_path)
+
+
+def change(path, **values):
+    path.write_text(json.dumps((json.loads(path.read_text()) if path.is_file() else {}) | values))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("config.json", {"id2label": {"a": "b"}}, r"id2label must map the number .* got \{'a': 'b'\}"),
+        ("config.json", {"id2label": ["a", "b"]}, r"id2label must map .* got \['a', 'b'\]"),
+        ("config.json", {"id2label": {"1": "a", "2": "b"}}, r"the classes 0 to n - 1; got \[1, 2\]"),
+        ("config.json", {"id2label": None, "num_labels": "x"}, "wrong type: .*'x'"),
+        ("config.json", {"classifier_dropout": "x"}, "classifier_dropout in config.json must be a number from 0 to 1"),
+        ("config.json", {"layer_norm_eps": "a"}, "layer_norm_eps in config.json must be a number above 0 .* got 'a'"),
+        ("config.json", {"layer_norm_eps": 0}, "layer_norm_eps in config.json must be a number above 0"),
+        ("config.json", {"hidden_size": 24.0}, "hidden_size in config.json must be a whole number above 0; got 24.0"),
+        ("config.json", {"num_hidden_layers": True}, "num_hidden_layers in config.json must be a whole number"),
+        ("config.json", {"num_hidden_layers": 10**9}, r"has 1000000000 layers, its weights \d+ tensors"),
+        ("config.json", {"hidden_dropout_prob": 2}, "hidden_dropout_prob in config.json must be a number from 0 to 1"),
+        ("tokenizer_config.json", {"model_max_length": "a"}, "wrong type: .*'a'"),
+    ],
+    ids=str,
+)
+def test_values_that_do_not_fit(tmp_path, name, values, message):
+    reference("BertForSequenceClassification").save_pretrained(tmp_path)
+    change(tmp_path / name, **values)
+    with pytest.raises(PresetError, match=message):
+        Task.from_preset(tmp_path, preprocessor=None)
+
+
+@pytest.mark.parametrize(
+    "values", [{"n_inner": "a"}, {"n_layer": 10**9}, {"layer_norm_epsilon": -1.0}, {"n_embd": None}], ids=str
+)
+def test_values_that_do_not_fit_gpt2(tmp_path, values):
+    config = transformers.GPT2Config(vocab_size=120, n_embd=16, n_layer=2, n_head=2, n_positions=32)
+    transformers.GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    Task.from_preset(tmp_path, preprocessor=None)
+    change(tmp_path / "config.json", **values)
+    with pytest.raises(PresetError, match=r"in config\.json must be a|1000000000 layers"):
+        Task.from_preset(tmp_path, preprocessor=None)

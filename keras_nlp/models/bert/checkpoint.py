@@ -5,7 +5,7 @@ import warnings
 from keras_nlp.tasks import sentence_transformers
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.files import write_json
-from keras_zoo.formats.transformers import Checkpoint, Head
+from keras_zoo.formats.transformers import Checkpoint, Head, read_numbers
 
 CONFIG = {  # ours: (transformers', its default)
     "vocabulary_size": ("vocab_size", None),
@@ -37,11 +37,7 @@ def read_config(config):
         raise PresetError(f"This BERT checkpoint has settings that BertBackbone does not express: {', '.join(wrong)}.")
     if config.get("attention_probs_dropout_prob", 0.1) != config.get("hidden_dropout_prob", 0.1):
         warnings.warn("BertBackbone has one dropout rate; of two it takes hidden_dropout_prob.", stacklevel=2)
-    ours = {
-        name: config[theirs] if default is None else config.get(theirs, default)
-        for name, (theirs, default) in CONFIG.items()
-    }
-    return ours | {"activation": ACTIVATIONS[config.get("hidden_act", "gelu")]}
+    return read_numbers(config, CONFIG) | {"activation": ACTIVATIONS[config.get("hidden_act", "gelu")]}
 
 
 def write_config(backbone, tokenizer):
@@ -79,15 +75,17 @@ def table(backbone):
 def read_classes(config):
     """`num_classes`, and `class_names` where they are more than `LABEL_0`, `LABEL_1`, …; two classes by default."""
     labels = config.get("id2label") or {}
+    if not isinstance(labels, dict) or not all(str(i).isdecimal() for i in labels):
+        raise PresetError(f"id2label must map the number of each class to its name; got {labels!r:.100}.")
     numbers = sorted(int(i) for i in labels)
     if numbers != list(range(len(numbers))):
         raise PresetError(f"id2label must name the classes 0 to n - 1; got {numbers[:10]}.")
     names = [str(labels[key]) for key in sorted(labels, key=int)]
     count = len(names) or int(config.get("num_labels", 2))
     named = names and names != [f"LABEL_{i}" for i in range(count)] and len(set(names)) == count
-    dropout = config.get("classifier_dropout")
-    dropout = config.get("hidden_dropout_prob", 0.1) if dropout is None else dropout
-    return {"num_classes": count, "class_names": names if named else None, "dropout": dropout}
+    own = "classifier_dropout" if config.get("classifier_dropout") is not None else "hidden_dropout_prob"
+    dropout = read_numbers(config, {"dropout": (own, 0.1)})
+    return {"num_classes": count, "class_names": names if named else None} | dropout
 
 
 def write_classes(task):
