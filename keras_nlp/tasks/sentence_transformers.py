@@ -36,6 +36,12 @@ def sequence_length(folder):
     return read_json(path).get("max_seq_length") if path.is_file() else None
 
 
+def lowercases(folder):
+    """Whether texts are lower-cased, whatever the tokenizer does."""
+    path = folder / "sentence_bert_config.json"
+    return path.is_file() and bool(read_json(path).get("do_lower_case"))
+
+
 def write(task, folder):
     """Writes the files for `task`, a `TextEmbedder`."""
     kinds = READ if task.normalize else READ[:2]

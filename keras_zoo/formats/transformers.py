@@ -60,7 +60,7 @@ class Checkpoint:
     optional       layers of the backbone that some folders do not hold, whole; they start as new ones do
     ignored        patterns of tensors that hold no weight of ours
     read_preprocessor   (config, tokenizer_config, folder) -> the preprocessor's arguments
-    read_tokenizer      tokenizer_config -> the tokenizer's arguments beside its vocabulary
+    read_tokenizer      (tokenizer_config, folder, assets) -> the tokenizer's arguments; `assets` those of its files
     write_tokenizer     (preprocessor, folder): vocabulary and configuration files
     """
 
@@ -120,7 +120,13 @@ class TransformersLayout(Layout):
         return isinstance(config.get("model_type"), str)
 
     def tokenizer_config(self, cls):
-        return cls.load_assets(self.folder) | self.checkpoint.read_tokenizer(self.settings)
+        assets = cls.load_assets(self.folder)
+        try:
+            return assets | self.checkpoint.read_tokenizer(self.settings, self.folder, assets)
+        except PresetError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise PresetError(f"{self.folder / 'tokenizer_config.json'} holds wrong values: {error!r}") from None
 
     def tensors(self):
         if (self.folder / "pytorch_model.bin").is_file() and not list(self.folder.glob("model*.safetensors*")):

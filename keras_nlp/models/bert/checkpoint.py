@@ -3,8 +3,10 @@
 import warnings
 
 from keras_nlp.tasks import sentence_transformers
+from keras_nlp.tokenizers.tokenizer_json import lowercased, read_added, read_text_settings, read_word_piece
+from keras_nlp.tokenizers.word_piece_tokenizer import extended, read_vocabulary
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import write_json
+from keras_zoo.formats.files import read_json, write_json
 from keras_zoo.formats.transformers import Checkpoint, Head, read_numbers
 
 CONFIG = {  # ours: (transformers', its default)
@@ -26,6 +28,7 @@ PROBLEMS = {
     "multi_label": "multi_label_classification",
     "regression": "regression",
 }
+OWN_CLASS = "BertTokenizer"  # or BertTokenizerFast
 UNSUPPORTED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
 
 
@@ -167,19 +170,52 @@ def read_preprocessor(config, tokenizer_config, folder):
     return {"sequence_length": min(int(wanted), context)}
 
 
-def read_tokenizer(tokenizer_config):
-    """transformers lower-cases unless told not to, so do we."""
-    return {
-        "lowercase": bool(tokenizer_config.get("do_lower_case", True)),
-        "strip_accents": tokenizer_config.get("strip_accents"),
-        "split_on_cjk": bool(tokenizer_config.get("tokenize_chinese_chars", True)),
-    }
+def read_tokenizer(tokenizer_config, folder, assets):
+    """BERT's own class goes by tokenizer_config.json and lower-cases unless told not to, others by tokenizer.json."""
+    path = folder / "tokenizer.json"
+    added = {}
+    if path.is_file():
+        vocabulary, added = read_word_piece(path)
+    if path.is_file() and not str(tokenizer_config.get("tokenizer_class") or OWN_CLASS).startswith(OWN_CLASS):
+        settings, assets = read_text_settings(path), {"vocabulary": vocabulary}
+    else:
+        settings = {
+            "lowercase": bool(tokenizer_config.get("do_lower_case", True)),
+            "strip_accents": tokenizer_config.get("strip_accents"),
+            "split_on_cjk": bool(tokenizer_config.get("tokenize_chinese_chars", True)),
+        }
+    if sentence_transformers.lowercases(folder):
+        settings = lowercased(settings)
+    return settings | with_added(assets, added, tokenizer_config, folder)
+
+
+def with_added(assets, added, tokenizer_config, folder):
+    """The vocabulary and `unsplittable_tokens`, with the tokens that any of transformers' files adds."""
+    path = folder / "tokenizer_config.json"
+    entries = [{"id": i, **entry} for i, entry in (tokenizer_config.get("added_tokens_decoder") or {}).items()]
+    added = added | read_added(entries, path)
+    vocabulary = extended(read_vocabulary(assets["vocabulary"]), {token: i for token, (i, _) in added.items()})
+    special = folder / "special_tokens_map.json"
+    more = {}
+    for config in (read_json(special) if special.is_file() else {}, tokenizer_config):
+        for name in ("additional_special_tokens", "extra_special_tokens"):
+            tokens = config.get(name) or ()
+            more |= {token["content"] if isinstance(token, dict) else token: False for token in tokens}
+    vocabulary += sorted(set(more) - set(vocabulary), key=list(more).index)
+    found = (
+        assets.get("unsplittable_tokens", {}) | more | {token: normalized for token, (_, normalized) in added.items()}
+    )
+    return {"vocabulary": vocabulary, "unsplittable_tokens": found}
 
 
 def write_tokenizer(preprocessor, folder):
     tokenizer = preprocessor.tokenizer
     tokenizer.write_assets(folder, "vocab.txt")
     names = ("cls_token", "sep_token", "pad_token", "mask_token", "unk_token")
+    added = {
+        str(tokenizer.token_to_id(token)): {"content": token, "normalized": normalized, "special": not normalized}
+        for token, normalized in tokenizer.unsplittable_tokens.items()
+    }
     write_json(
         folder / "tokenizer_config.json",
         {
@@ -189,7 +225,8 @@ def write_tokenizer(preprocessor, folder):
             "strip_accents": tokenizer.strip_accents,
             "tokenize_chinese_chars": tokenizer.split_on_cjk,
         }
-        | {name: getattr(tokenizer, name) for name in names},
+        | {name: getattr(tokenizer, name) for name in names}
+        | ({"added_tokens_decoder": added} if added else {}),
     )
 
 

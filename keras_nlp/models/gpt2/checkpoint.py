@@ -79,7 +79,7 @@ def read_preprocessor(config, tokenizer_config, folder):
     }
 
 
-def read_tokenizer(tokenizer_config):
+def read_tokenizer(tokenizer_config, folder, assets):
     return {"add_prefix_space": bool(tokenizer_config.get("add_prefix_space", False))}
 
 
