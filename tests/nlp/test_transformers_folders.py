@@ -2,13 +2,25 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
 from test_bert_parity import HEADS, as_numpy, batch, compare, load, reference, theirs
 
-from keras_nlp.models import Backbone, BertMaskedLM, BertTextClassifier, Task
+from keras_nlp.models import (
+    Backbone,
+    BertBackbone,
+    BertMaskedLM,
+    BertTextClassifier,
+    BertTextEmbedder,
+    BertTextEmbedderPreprocessor,
+    BertTokenizer,
+    Task,
+)
+from keras_nlp.models.bert import FAMILY
+from keras_nlp.testing import tiny_word_piece
 from keras_zoo import PresetError
 
 
@@ -108,3 +120,51 @@ def test_values_that_do_not_fit_gpt2(tmp_path, values):
     change(tmp_path / "config.json", **values)
     with pytest.raises(PresetError, match=r"in config\.json must be a|1000000000 layers"):
         Task.from_preset(tmp_path, preprocessor=None)
+
+
+@pytest.fixture
+def embedder(tmp_path):
+    """A folder of sentence-transformers with a cased tokenizer, as we write it."""
+    words = [*tiny_word_piece(BertTokenizer).vocabulary, "King", "é", "##é"]
+    tokenizer = BertTokenizer(words)
+    backbone = BertBackbone(**FAMILY.tiny | {"vocabulary_size": len(words)})
+    task = BertTextEmbedder(backbone, BertTextEmbedderPreprocessor(tokenizer, sequence_length=16))
+    task.save_to_preset(tmp_path / "embedder", format="transformers")
+    return tmp_path / "embedder"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"prompts": {"query": "find: "}, "default_prompt_name": "query"}, "'query': 'find: ' would stand before each"),
+        ({"truncate_dim": 8}, "truncate_dim=8 for vectors of 16"),
+        ({"truncate_dim": "all"}, "truncate_dim='all'"),
+        ({"prompts": ["a"], "default_prompt_name": "query"}, "wrong type"),
+    ],
+    ids=str,
+)
+def test_settings_of_sentence_transformers_that_change_vectors(embedder, values, message):
+    change(embedder / "config_sentence_transformers.json", **values)
+    with pytest.raises(PresetError, match=message):
+        Task.from_preset(embedder)
+
+
+def test_settings_of_sentence_transformers_that_do_not(embedder):
+    expected = Task.from_preset(embedder).embed("the king")
+    prompts = {"prompts": {"query": "find: ", "document": ""}, "similarity_fn_name": "cosine"}
+    for name in (None, "document"):
+        path = embedder / "config_sentence_transformers.json"
+        change(path, **prompts, default_prompt_name=name, truncate_dim=None if name is None else 16)
+        np.testing.assert_array_equal(Task.from_preset(embedder).embed("the king"), expected)
+
+
+def test_lower_case_by_sentence_transformers(embedder):
+    """It lower-cases before the tokenizer, which then keeps the accents that it would have kept."""
+    cased = Task.from_preset(embedder).preprocessor.tokenizer
+    assert [cased.id_to_token(i) for i in cased("King É")] == ["King", "[UNK]"]
+    change(embedder / "sentence_bert_config.json", do_lower_case=True)
+    again = Task.from_preset(embedder)
+    tokenizer = again.preprocessor.tokenizer
+    assert [tokenizer.id_to_token(i) for i in tokenizer("King É")] == ["king", "é"]
+    again.save_to_preset(embedder.parent / "again", format="transformers")
+    assert Task.from_preset(embedder.parent / "again").preprocessor.tokenizer("King É") == tokenizer("King É")
