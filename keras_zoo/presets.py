@@ -10,6 +10,7 @@ from keras_zoo.errors import PresetError
 from keras_zoo.formats.layout import Layout
 
 GENERATED = "<!-- This card was written by keras-zoo; without this line it is kept as it is. -->"
+PARTS = ("task", "backbone", "preprocessor", "tokenizer")  # what is saved, and no option of saving
 ANY_MODEL = ("name", "trainable")  # arguments that Keras gives every model
 
 
@@ -188,6 +189,7 @@ def save(folder, format="keras_zoo", **what):
         raise ValueError(f"format must be one of {sorted(formats.WRITERS)}; got {format!r}.")
     accepted = list(inspect.signature(formats.WRITERS[format]).parameters)[1:]
     if unknown := sorted(set(what) - set(accepted)):
+        accepted = ", ".join(name for name in accepted if name not in PARTS)
         raise ValueError(f"save_to_preset with format={format!r} does not take {unknown}; it takes {accepted}.")
     model = what.get("task") or what.get("backbone")
     card = Path(folder) / "README.md"
