@@ -75,7 +75,7 @@ def test_accents_and_chinese(tmp_path):
     compare(ours, theirs)
 
 
-@pytest.mark.parametrize("file", ["tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"])
+@pytest.mark.parametrize("file", ["tokenizer_config.json", "added_tokens.json", "special_tokens_map.json", "named"])
 def test_a_vocabulary_file_and_tokens_beside_it(tmp_path, file):
     """As older versions save them."""
     save(bert(True), tmp_path)
@@ -90,6 +90,8 @@ def test_a_vocabulary_file_and_tokens_beside_it(tmp_path, file):
         change(tmp_path / file, added_tokens_decoder=tokens)
     elif file == "added_tokens.json":
         change(tmp_path / file, **{"[E1]": 30522, "film good": 30523})
+    elif file == "named":
+        change(tmp_path / "tokenizer_config.json", extra_special_tokens={"entity_token": "<ent>"})
     else:
         change(tmp_path / "added_tokens.json", **{"<ent>": 30522})
         change(tmp_path / file, extra_special_tokens=["<ent>"])

@@ -200,6 +200,7 @@ def with_added(assets, added, tokenizer_config, folder):
     for config in (read_json(special) if special.is_file() else {}, tokenizer_config):
         for name in ("additional_special_tokens", "extra_special_tokens"):
             tokens = config.get(name) or ()
+            tokens = tokens.values() if isinstance(tokens, dict) else tokens
             more |= {token["content"] if isinstance(token, dict) else token: False for token in tokens}
     vocabulary += sorted(set(more) - set(vocabulary), key=list(more).index)
     found = (
