@@ -10,6 +10,7 @@ from keras_zoo.errors import PresetError
 from keras_zoo.formats.layout import Layout
 
 GENERATED = "<!-- This card was written by keras-zoo; without this line it is kept as it is. -->"
+PARTS = ("task", "backbone", "preprocessor", "tokenizer")  # what is saved, and no option of saving
 ANY_MODEL = ("name", "trainable")  # arguments that Keras gives every model
 
 
@@ -127,6 +128,9 @@ def build(layout, make, load_weights):
     if not load_weights:
         return make()
     tensors = layout.tensors()
+    depth = layout.backbone_config.get("num_layers")
+    if isinstance(depth, int) and depth > len(tensors):  # before so many layers are built
+        raise PresetError(f"The preset's configuration has {depth} layers, its weights {len(tensors)} tensors in all.")
     with weights.deferred():
         model = make()
         bindings, ignored = layout.bindings(model, tensors)
@@ -187,6 +191,7 @@ def save(folder, format="keras_zoo", **what):
         raise ValueError(f"format must be one of {sorted(formats.WRITERS)}; got {format!r}.")
     accepted = list(inspect.signature(formats.WRITERS[format]).parameters)[1:]
     if unknown := sorted(set(what) - set(accepted)):
+        accepted = ", ".join(name for name in accepted if name not in PARTS)
         raise ValueError(f"save_to_preset with format={format!r} does not take {unknown}; it takes {accepted}.")
     model = what.get("task") or what.get("backbone")
     card = Path(folder) / "README.md"

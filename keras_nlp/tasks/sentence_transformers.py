@@ -4,6 +4,7 @@ from keras_zoo.errors import PresetError
 from keras_zoo.formats.files import read_json, read_json_list, write_json
 
 MODULES = "modules.json"
+SETTINGS = "config_sentence_transformers.json"
 POOLING_CONFIG = "1_Pooling/config.json"
 MODES = {"mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token", "max": "pooling_mode_max_tokens"}
 READ = ("Transformer", "Pooling", "Normalize")
@@ -27,13 +28,38 @@ def read(folder):
     modes = [mode for mode, name in MODES.items() if wanted in ([name], [mode])]
     if not modes:
         raise PresetError(f"{path / 'config.json'} asks for {wanted}; TextEmbedder pools by one of {list(MODES)}.")
+    check_settings(folder, pooling.get("word_embedding_dimension", pooling.get("embedding_dimension")))
     return {"pooling_mode": modes[0], "normalize": "Normalize" in kinds}
+
+
+def check_settings(folder, width):
+    """`PresetError` where sentence-transformers would put words before each text, or cut the vectors of `width`."""
+    path = folder / SETTINGS
+    settings = read_json(path) if path.is_file() else {}
+    name, prompts = settings.get("default_prompt_name"), settings.get("prompts") or {}
+    if name is not None and prompts.get(name):
+        raise PresetError(
+            f"{path} has the default_prompt_name {name!r}: {prompts[name]!r:.100} would stand before each text, which "
+            "TextEmbedder does not express. Set it to null and put the prompt into the texts yourself."
+        )
+    cut = settings.get("truncate_dim")
+    if cut is not None and not (isinstance(cut, int) and isinstance(width, int) and cut >= width):
+        raise PresetError(
+            f"{path} has truncate_dim={cut!r} for vectors of {width}, which TextEmbedder does not express. Set it to "
+            "null and cut the vectors yourself."
+        )
 
 
 def sequence_length(folder):
     """The length that texts are cut to, None where the folder does not say."""
     path = folder / "sentence_bert_config.json"
     return read_json(path).get("max_seq_length") if path.is_file() else None
+
+
+def lowercases(folder):
+    """Whether texts are lower-cased, whatever the tokenizer does."""
+    path = folder / "sentence_bert_config.json"
+    return path.is_file() and bool(read_json(path).get("do_lower_case"))
 
 
 def write(task, folder):

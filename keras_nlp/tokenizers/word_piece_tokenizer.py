@@ -5,6 +5,7 @@ from pathlib import Path
 import tokenizers as rust
 
 from keras_nlp.tokenizers.tokenizer import Tokenizer
+from keras_nlp.tokenizers.tokenizer_json import read_word_piece
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.files import read_json
 
@@ -29,6 +30,9 @@ class WordPieceTokenizer(Tokenizer):
         special_tokens: `{name: token}`; see `Tokenizer`.
         special_tokens_in_strings: find special tokens in a text whole, as transformers does. With False `"[SEP]"` in
             a text is three words.
+        unsplittable_tokens: more tokens that are found in a text whole, such as those added to a fine-tuned model: a
+            list, found as they are written, or `{token: normalized}`, where True looks for the token in the text after
+            lower-casing and the like, its own letters treated so too. They must be in the vocabulary.
     """
 
     asset_arguments = ("vocabulary",)
@@ -45,6 +49,7 @@ class WordPieceTokenizer(Tokenizer):
         oov_token="[UNK]",
         special_tokens=None,
         special_tokens_in_strings=True,
+        unsplittable_tokens=None,
     ):
         self.vocabulary = read_vocabulary(vocabulary)
         self.ids = {token: i for i, token in enumerate(self.vocabulary)}
@@ -56,7 +61,11 @@ class WordPieceTokenizer(Tokenizer):
         self.oov_token = oov_token
         self.special_tokens_in_strings = special_tokens_in_strings
         super().__init__(special_tokens or {}, sequence_length)
-        self.check_tokens([oov_token])
+        if not isinstance(unsplittable_tokens, dict):
+            unsplittable_tokens = dict.fromkeys(unsplittable_tokens or (), False)
+        special = set(self.special_tokens.values())
+        self.unsplittable_tokens = {t: bool(n) for t, n in unsplittable_tokens.items() if t not in special}
+        self.check_tokens([oov_token, *self.unsplittable_tokens])
         self.engine = self.build_engine()
 
     def build_engine(self):
@@ -74,6 +83,7 @@ class WordPieceTokenizer(Tokenizer):
         engine.decoder = rust.decoders.WordPiece(prefix=self.suffix_indicator)
         if self.special_tokens_in_strings:
             engine.add_special_tokens([rust.AddedToken(t, normalized=False) for t in self.special_tokens.values()])
+        engine.add_tokens([rust.AddedToken(t, normalized=n) for t, n in self.unsplittable_tokens.items()])
         return engine
 
     def encode(self, strings):
@@ -112,14 +122,14 @@ class WordPieceTokenizer(Tokenizer):
 
     @classmethod
     def load_assets(cls, folder):
-        """The asset arguments from a folder: a vocabulary file, or one `tokenizer.json`."""
+        """The asset arguments from a folder: a vocabulary file, or one `tokenizer.json`; and what was added there."""
         folder = Path(folder)
         vocabulary = next((folder / n for n in VOCABULARY_FILES if (folder / n).is_file()), None)
         if vocabulary is not None:
-            added = folder / "added_tokens.json"
-            return {"vocabulary": extended(read_vocabulary(vocabulary), read_json(added) if added.is_file() else {})}
+            added = read_json(folder / "added_tokens.json") if (folder / "added_tokens.json").is_file() else {}
+            return assets(read_vocabulary(vocabulary), {token: (i, True) for token, i in added.items()})
         if (folder / "tokenizer.json").is_file():
-            return {"vocabulary": read_tokenizer_json(folder / "tokenizer.json")}
+            return assets(*read_word_piece(folder / "tokenizer.json"))
         raise PresetError(
             f"{folder} holds no WordPiece tokenizer: expected vocabulary.txt, vocab.txt or tokenizer.json. Pass "
             "preprocessor=None to load the model alone."
@@ -156,11 +166,8 @@ def extended(vocabulary, ids):
     return vocabulary
 
 
-def read_tokenizer_json(path):
-    """The vocabulary out of the file format of the `tokenizers` library."""
-    data = read_json(path)
-    try:
-        added = {token["content"]: token["id"] for token in data.get("added_tokens", ())}
-        return extended(extended([], data["model"]["vocab"]), added)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise PresetError(f"{path} does not describe a WordPiece tokenizer: {error!r}") from None
+def assets(vocabulary, added):
+    """The asset arguments by a vocabulary and `{added token: (id, normalized)}`; those are found in a text whole."""
+    vocabulary = extended(read_vocabulary(vocabulary), {token: i for token, (i, _) in added.items()})
+    unsplittable = {token: normalized for token, (_, normalized) in added.items()}
+    return {"vocabulary": vocabulary} | ({"unsplittable_tokens": unsplittable} if unsplittable else {})

@@ -1,7 +1,9 @@
 """The layout of the transformers library: `config.json` with a `model_type`, safetensors, tokenizer files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from keras_zoo import lora, registry, weights
 from keras_zoo.errors import PresetError
@@ -19,6 +21,8 @@ class Head:
     read_config    config -> the task's own arguments
     write_config   task -> what its config.json says beyond the backbone's
     without        layers of the backbone that a folder of this task does not hold
+    needs          layers of the backbone, of those that are `optional`, that this task computes by
+    tied           {tensor that is not read: path of the weight whose values it must have}
     prefixed       whether the backbone's tensors have the checkpoint's prefix
     marker         a file that a folder of this task has, where the architecture alone does not tell
     read_folder, write_folder   (folder) -> more arguments, (task, folder): files besides config.json and the weights
@@ -29,6 +33,8 @@ class Head:
     read_config: Callable = lambda config: {}
     write_config: Callable = lambda task: {}
     without: tuple = ()
+    needs: tuple = ()
+    tied: dict = field(default_factory=dict)
     prefixed: bool = True
     marker: str | None = None
     read_folder: Callable = lambda folder: {}
@@ -51,10 +57,10 @@ class Checkpoint:
     heads          {task class name: Head}
     prefix         before the backbone's tensors in a task's checkpoint; a bare one may lack it
     transposed     dense kernels are stored as (out, in)
-    optional       layers of the backbone that some folders do not hold; they start as new ones do
+    optional       layers of the backbone that some folders do not hold, whole; they start as new ones do
     ignored        patterns of tensors that hold no weight of ours
     read_preprocessor   (config, tokenizer_config, folder) -> the preprocessor's arguments
-    read_tokenizer      tokenizer_config -> the tokenizer's arguments beside its vocabulary
+    read_tokenizer      (tokenizer_config, folder, assets) -> the tokenizer's arguments; `assets` those of its files
     write_tokenizer     (preprocessor, folder): vocabulary and configuration files
     """
 
@@ -102,15 +108,25 @@ class TransformersLayout(Layout):
                     self.task_config = head.read_config(config) | head.read_folder(folder)
         except KeyError as error:
             raise PresetError(f"{folder / 'config.json'} lacks {error}.") from None
-        except (TypeError, AttributeError, ArithmeticError) as error:
-            raise PresetError(f"{folder / 'config.json'} holds values of a wrong type: {error}") from None
+        except PresetError:
+            raise
+        except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            raise PresetError(
+                f"{folder}: config.json or tokenizer_config.json holds values of a wrong type: {error}"
+            ) from None
 
     @staticmethod
     def recognises(config):
         return isinstance(config.get("model_type"), str)
 
     def tokenizer_config(self, cls):
-        return cls.load_assets(self.folder) | self.checkpoint.read_tokenizer(self.settings)
+        assets = cls.load_assets(self.folder)
+        try:
+            return assets | self.checkpoint.read_tokenizer(self.settings, self.folder, assets)
+        except PresetError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise PresetError(f"{self.folder / 'tokenizer_config.json'} holds wrong values: {error!r}") from None
 
     def tensors(self):
         if (self.folder / "pytorch_model.bin").is_file() and not list(self.folder.glob("model*.safetensors*")):
@@ -122,7 +138,11 @@ class TransformersLayout(Layout):
         prefix = self.checkpoint.prefix if any(name.startswith(self.checkpoint.prefix) for name in tensors) else ""
         head = self.head_of(model, tensors)
         bindings = self.checkpoint.bindings(model, head, prefix)
-        bindings = {path: binding for path, binding in bindings.items() if not self.lacks(path, binding, tensors)}
+        check_tied({} if head is None else head.tied, bindings, tensors)
+        for layer in set(self.checkpoint.optional) - set(() if head is None else head.needs):
+            own = [path for path in bindings if path.split("/")[0] == layer]
+            if not any(bindings[path].name in tensors for path in own):
+                bindings = {path: binding for path, binding in bindings.items() if path not in own}
         others = () if head is not None or not prefix else [name for name in tensors if not name.startswith(prefix)]
         return bindings, (*self.checkpoint.ignored, *others)
 
@@ -136,8 +156,40 @@ class TransformersLayout(Layout):
         there = all(any(name.startswith(f"{layer}.") for name in tensors) for layer in layers)
         return head if there else None
 
-    def lacks(self, path, binding, tensors):
-        return path.split("/")[0] in self.checkpoint.optional and binding.name not in tensors
+
+def read_numbers(config, table):
+    """`{ours: number}` by `{ours: (theirs, default)}`, None where there is none; each is checked to be one that fits.
+
+    What is called dropout is a rate, what ends with epsilon is added to a variance, all others are sizes.
+    """
+    found = {}
+    for name, (theirs, default) in table.items():
+        value = found[name] = config[theirs] if default is None else config.get(theirs, default)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if "dropout" in name:
+            wanted, fits = "a number from 0 to 1", number and 0 <= value <= 1
+        elif name.endswith("epsilon"):
+            wanted, fits = "a number above 0 and below 1", number and 0 < value < 1
+        else:
+            wanted, fits = "a whole number above 0", isinstance(value, int) and number and value > 0
+        if not fits:
+            raise PresetError(f"{theirs} in config.json must be {wanted}; got {value!r:.100}.")
+    return found
+
+
+def check_tied(tied, bindings, tensors):
+    """`PresetError` where a tensor has values of its own that the model here takes from another."""
+    for name, path in tied.items():
+        source = bindings[path].name
+        if name in tensors and source in tensors and not equal(tensors[name], tensors[source]):
+            raise PresetError(
+                f"{name} differs from {source}. The head here shares that weight with the backbone (in config.json: "
+                "tie_word_embeddings), so the folder computes something else. Its backbone alone can be loaded."
+            )
+
+
+def equal(a, b):
+    return a.shape == b.shape and np.array_equal(a.read(), b.read())
 
 
 def modern(tensors):

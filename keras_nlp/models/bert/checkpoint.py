@@ -3,9 +3,11 @@
 import warnings
 
 from keras_nlp.tasks import sentence_transformers
+from keras_nlp.tokenizers.tokenizer_json import lowercased, read_added, read_text_settings, read_word_piece
+from keras_nlp.tokenizers.word_piece_tokenizer import extended, read_vocabulary
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import write_json
-from keras_zoo.formats.transformers import Checkpoint, Head
+from keras_zoo.formats.files import read_json, write_json
+from keras_zoo.formats.transformers import Checkpoint, Head, read_numbers
 
 CONFIG = {  # ours: (transformers', its default)
     "vocabulary_size": ("vocab_size", None),
@@ -26,6 +28,7 @@ PROBLEMS = {
     "multi_label": "multi_label_classification",
     "regression": "regression",
 }
+OWN_CLASS = "BertTokenizer"  # or BertTokenizerFast
 UNSUPPORTED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
 
 
@@ -37,11 +40,7 @@ def read_config(config):
         raise PresetError(f"This BERT checkpoint has settings that BertBackbone does not express: {', '.join(wrong)}.")
     if config.get("attention_probs_dropout_prob", 0.1) != config.get("hidden_dropout_prob", 0.1):
         warnings.warn("BertBackbone has one dropout rate; of two it takes hidden_dropout_prob.", stacklevel=2)
-    ours = {
-        name: config[theirs] if default is None else config.get(theirs, default)
-        for name, (theirs, default) in CONFIG.items()
-    }
-    return ours | {"activation": ACTIVATIONS[config.get("hidden_act", "gelu")]}
+    return read_numbers(config, CONFIG) | {"activation": ACTIVATIONS[config.get("hidden_act", "gelu")]}
 
 
 def write_config(backbone, tokenizer):
@@ -79,15 +78,17 @@ def table(backbone):
 def read_classes(config):
     """`num_classes`, and `class_names` where they are more than `LABEL_0`, `LABEL_1`, …; two classes by default."""
     labels = config.get("id2label") or {}
+    if not isinstance(labels, dict) or not all(str(i).isdecimal() for i in labels):
+        raise PresetError(f"id2label must map the number of each class to its name; got {labels!r:.100}.")
     numbers = sorted(int(i) for i in labels)
     if numbers != list(range(len(numbers))):
         raise PresetError(f"id2label must name the classes 0 to n - 1; got {numbers[:10]}.")
     names = [str(labels[key]) for key in sorted(labels, key=int)]
     count = len(names) or int(config.get("num_labels", 2))
     named = names and names != [f"LABEL_{i}" for i in range(count)] and len(set(names)) == count
-    dropout = config.get("classifier_dropout")
-    dropout = config.get("hidden_dropout_prob", 0.1) if dropout is None else dropout
-    return {"num_classes": count, "class_names": names if named else None, "dropout": dropout}
+    own = "classifier_dropout" if config.get("classifier_dropout") is not None else "hidden_dropout_prob"
+    dropout = read_numbers(config, {"dropout": (own, 0.1)})
+    return {"num_classes": count, "class_names": names if named else None} | dropout
 
 
 def write_classes(task):
@@ -138,8 +139,18 @@ HEADS = {
         classifier_table,
         read_classifier,
         lambda task: write_classes(task) | {"problem_type": PROBLEMS[task.problem]},
+        needs=("pooled_dense",),
     ),
-    "BertMaskedLM": Head("BertForMaskedLM", masked_lm_table, write_config=write_masked_lm, without=("pooled_dense",)),
+    "BertMaskedLM": Head(
+        "BertForMaskedLM",
+        masked_lm_table,
+        write_config=write_masked_lm,
+        without=("pooled_dense",),
+        tied={
+            "cls.predictions.decoder.weight": "token_embedding/embeddings",
+            "cls.predictions.decoder.bias": "mlm_head/bias",
+        },
+    ),
     "BertTextEmbedder": Head(
         "BertModel",
         prefixed=False,
@@ -159,19 +170,53 @@ def read_preprocessor(config, tokenizer_config, folder):
     return {"sequence_length": min(int(wanted), context)}
 
 
-def read_tokenizer(tokenizer_config):
-    """transformers lower-cases unless told not to, so do we."""
-    return {
-        "lowercase": bool(tokenizer_config.get("do_lower_case", True)),
-        "strip_accents": tokenizer_config.get("strip_accents"),
-        "split_on_cjk": bool(tokenizer_config.get("tokenize_chinese_chars", True)),
-    }
+def read_tokenizer(tokenizer_config, folder, assets):
+    """BERT's own class goes by tokenizer_config.json and lower-cases unless told not to, others by tokenizer.json."""
+    path = folder / "tokenizer.json"
+    added = {}
+    if path.is_file():
+        vocabulary, added = read_word_piece(path)
+    if path.is_file() and not str(tokenizer_config.get("tokenizer_class") or OWN_CLASS).startswith(OWN_CLASS):
+        settings, assets = read_text_settings(path), {"vocabulary": vocabulary}
+    else:
+        settings = {
+            "lowercase": bool(tokenizer_config.get("do_lower_case", True)),
+            "strip_accents": tokenizer_config.get("strip_accents"),
+            "split_on_cjk": bool(tokenizer_config.get("tokenize_chinese_chars", True)),
+        }
+    if sentence_transformers.lowercases(folder):
+        settings = lowercased(settings)
+    return settings | with_added(assets, added, tokenizer_config, folder)
+
+
+def with_added(assets, added, tokenizer_config, folder):
+    """The vocabulary and `unsplittable_tokens`, with the tokens that any of transformers' files adds."""
+    path = folder / "tokenizer_config.json"
+    entries = [{"id": i, **entry} for i, entry in (tokenizer_config.get("added_tokens_decoder") or {}).items()]
+    added = added | read_added(entries, path)
+    vocabulary = extended(read_vocabulary(assets["vocabulary"]), {token: i for token, (i, _) in added.items()})
+    special = folder / "special_tokens_map.json"
+    more = {}
+    for config in (read_json(special) if special.is_file() else {}, tokenizer_config):
+        for name in ("additional_special_tokens", "extra_special_tokens"):
+            tokens = config.get(name) or ()
+            tokens = tokens.values() if isinstance(tokens, dict) else tokens
+            more |= {token["content"] if isinstance(token, dict) else token: False for token in tokens}
+    vocabulary += sorted(set(more) - set(vocabulary), key=list(more).index)
+    found = (
+        assets.get("unsplittable_tokens", {}) | more | {token: normalized for token, (_, normalized) in added.items()}
+    )
+    return {"vocabulary": vocabulary, "unsplittable_tokens": found}
 
 
 def write_tokenizer(preprocessor, folder):
     tokenizer = preprocessor.tokenizer
     tokenizer.write_assets(folder, "vocab.txt")
     names = ("cls_token", "sep_token", "pad_token", "mask_token", "unk_token")
+    added = {
+        str(tokenizer.token_to_id(token)): {"content": token, "normalized": normalized, "special": not normalized}
+        for token, normalized in tokenizer.unsplittable_tokens.items()
+    }
     write_json(
         folder / "tokenizer_config.json",
         {
@@ -181,7 +226,8 @@ def write_tokenizer(preprocessor, folder):
             "strip_accents": tokenizer.strip_accents,
             "tokenize_chinese_chars": tokenizer.split_on_cjk,
         }
-        | {name: getattr(tokenizer, name) for name in names},
+        | {name: getattr(tokenizer, name) for name in names}
+        | ({"added_tokens_decoder": added} if added else {}),
     )
 
 
@@ -193,7 +239,7 @@ TRANSFORMERS = Checkpoint(
     table=table,
     heads=HEADS,
     prefix="bert.",
-    optional=("pooled_dense",),  # folders of a masked LM or a token classifier may not have it
+    optional=("pooled_dense",),  # folders of tasks that do not need it may not have it
     ignored=("*embeddings.position_ids", "cls.predictions.decoder.*", "cls.seq_relationship.*"),  # tied; pretraining
     read_preprocessor=read_preprocessor,
     read_tokenizer=read_tokenizer,

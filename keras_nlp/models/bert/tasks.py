@@ -25,6 +25,7 @@ class BertTokenizer(WordPieceTokenizer):
         strip_accents=None,
         split_on_cjk=True,
         special_tokens_in_strings=True,
+        unsplittable_tokens=None,
     ):
         super().__init__(
             vocabulary,
@@ -34,6 +35,7 @@ class BertTokenizer(WordPieceTokenizer):
             split_on_cjk=split_on_cjk,
             special_tokens=SPECIAL_TOKENS,
             special_tokens_in_strings=special_tokens_in_strings,
+            unsplittable_tokens=unsplittable_tokens,
         )
 
 

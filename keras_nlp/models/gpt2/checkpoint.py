@@ -4,17 +4,17 @@ import warnings
 
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.files import write_json
-from keras_zoo.formats.transformers import Checkpoint, Head
+from keras_zoo.formats.transformers import Checkpoint, Head, read_numbers
 from keras_zoo.weights import Part
 
-CONFIG = {  # ours: transformers'
-    "vocabulary_size": "vocab_size",
-    "num_layers": "n_layer",
-    "num_heads": "n_head",
-    "hidden_dim": "n_embd",
-    "max_sequence_length": "n_positions",
-    "layer_norm_epsilon": "layer_norm_epsilon",
-    "dropout": "resid_pdrop",
+CONFIG = {  # ours: (transformers', its default)
+    "vocabulary_size": ("vocab_size", None),
+    "num_layers": ("n_layer", None),
+    "num_heads": ("n_head", None),
+    "hidden_dim": ("n_embd", None),
+    "max_sequence_length": ("n_positions", 1024),
+    "layer_norm_epsilon": ("layer_norm_epsilon", 1e-5),
+    "dropout": ("resid_pdrop", 0.1),
 }
 ACTIVATIONS = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast")  # all the tanh approximation
 UNSUPPORTED = {  # settings of other models under the same model type, and the one value that is GPT-2's
@@ -35,17 +35,14 @@ def read_config(config):
     rates = {config.get(name, 0.1) for name in ("resid_pdrop", "attn_pdrop", "embd_pdrop")}
     if len(rates) > 1:
         warnings.warn(f"GPT2Backbone has one dropout rate; of {sorted(rates)} it takes resid_pdrop.", stacklevel=2)
-    defaults = {"n_positions": 1024, "layer_norm_epsilon": 1e-5, "resid_pdrop": 0.1}
-    ours = {
-        name: config[theirs] if theirs not in defaults else config.get(theirs, defaults[theirs])
-        for name, theirs in CONFIG.items()
-    }
-    return ours | {"intermediate_dim": config.get("n_inner") or 4 * config["n_embd"]}
+    inner = "n_inner" if config.get("n_inner") else "n_embd"
+    width = read_numbers(config, {"intermediate_dim": (inner, None)})["intermediate_dim"]
+    return read_numbers(config, CONFIG) | {"intermediate_dim": width if inner == "n_inner" else 4 * width}
 
 
 def write_config(backbone, tokenizer):
     end = None if tokenizer is None else tokenizer.end_token_id
-    return {theirs: getattr(backbone, ours) for ours, theirs in CONFIG.items()} | {
+    return {theirs: getattr(backbone, ours) for ours, (theirs, _) in CONFIG.items()} | {
         "n_inner": backbone.intermediate_dim,
         "activation_function": "gelu_new",
         "attn_pdrop": backbone.dropout,
@@ -82,7 +79,7 @@ def read_preprocessor(config, tokenizer_config, folder):
     }
 
 
-def read_tokenizer(tokenizer_config):
+def read_tokenizer(tokenizer_config, folder, assets):
     return {"add_prefix_space": bool(tokenizer_config.get("add_prefix_space", False))}
 
 
