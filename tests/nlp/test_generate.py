@@ -51,6 +51,7 @@ def test_padding_side_does_not_matter(bare_lm):
     np.testing.assert_array_equal(a["token_ids"], b["token_ids"])
 
 
+@pytest.mark.compiles_much
 def test_the_cache_grows(long_lm, random):
     """Over 128 and 256 places the same tokens as with a prompt that begins in the larger cache."""
     row = random.integers(0, 300, 20).tolist()
@@ -183,6 +184,7 @@ def test_a_sampler_changed_after_its_program_was_made(bare_lm):
     assert rows_of(bare_lm.generate(prompt, sampler=TopKSampler(k=1), **options)) == first
 
 
+@pytest.mark.compiles_much
 def test_seeds(lm):
     def text(**options):
         return lm.generate(PROMPTS[:2], max_new_tokens=16, stop_token_ids=None, **options)
@@ -497,6 +499,7 @@ def test_logits_that_are_not_numbers(lm, number, value):
         assert model.generate(PROMPTS, max_new_tokens=6, **options) == expected
 
 
+@pytest.mark.compiles_much
 def test_logits_that_are_not_numbers_in_a_beam_and_uncompiled(lm):
     model = breaking(GPT2CausalLM, lm, 4, float("nan"))
     message = "logits for token 4 after the prompt are not finite"
@@ -561,6 +564,7 @@ def test_processors_that_leave_no_token(sampler):
             lm.generate(tokens([1, 2]), **options)
 
 
+@pytest.mark.compiles_much
 def test_a_draft_whose_logits_are_not_numbers():
     lm = small_lm()
     broken = GPT2CausalLM(GPT2Backbone.from_config(lm.backbone.get_config()))

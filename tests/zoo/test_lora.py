@@ -202,6 +202,7 @@ def written(lm):
     return found["token_ids"], found["logprobs"]
 
 
+@pytest.mark.compiles_much
 def test_eight_bits_under_adapters(tmp_path):
     lm = GPT2CausalLM(adapted())
     before = out(lm)

@@ -105,6 +105,7 @@ def command_line(*arguments, **options):
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, **options)
 
 
+@pytest.mark.once
 def test_command_line():
     listed = command_line("list", "--family", "gpt2")
     assert listed.returncode == 0
@@ -126,6 +127,7 @@ def test_generate_on_the_command_line(lm, tmp_path):
     assert "tokens/s" in result.stderr
 
 
+@pytest.mark.once
 def test_classify_on_the_command_line():
     texts = ["A warm and funny film.", "A complete waste of time."]
     result = command_line("classify", "bert_tiny_en_uncased_reviews", *texts)
