@@ -2,6 +2,15 @@
 
 from keras_zoo.formats.keras_hub import Settings, variables
 
+TRANSFORMER = (
+    "vocabulary_size",
+    "num_layers",
+    "num_heads",
+    "hidden_dim",
+    "intermediate_dim",
+    "dropout",
+    "max_sequence_length",
+)
 TEXT = ("sequence_length", "truncate")
 MASKING = ("mask_selection_rate", "mask_selection_length", "mask_token_rate", "random_token_rate")
 MASKED_LM_PREPROCESSOR = Settings((*TEXT, *MASKING))

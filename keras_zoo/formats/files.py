@@ -36,6 +36,16 @@ def write_json(path, data):
     path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def weight_files(folder, single, index):
+    """The one file of weights in a folder, or all those that its shard index names."""
+    single, index = Path(folder) / single, Path(folder) / index
+    if single.is_file():
+        return [single]
+    if not index.is_file():
+        raise PresetError(f"{folder} holds no weights: expected {single.name} or {index.name}.")
+    return shard_files(index)
+
+
 def shard_files(index):
     """The files that a shard index names, each once; they must lie beside it."""
     try:

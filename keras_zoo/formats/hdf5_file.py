@@ -11,7 +11,7 @@ import ml_dtypes
 import numpy as np
 
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import shard_files
+from keras_zoo.formats.files import weight_files
 from keras_zoo.formats.safetensors_file import Tensor
 
 DEEPEST = 32  # groups inside groups; Keras makes a handful
@@ -19,17 +19,11 @@ DEEPEST = 32  # groups inside groups; Keras makes a handful
 
 def open_tensors(folder, stem="model"):
     """`{path in the file: Tensor}` of `model.weights.h5`, or of all shards that `model.weights.json` names."""
-    folder = Path(folder)
-    single, index = folder / f"{stem}.weights.h5", folder / f"{stem}.weights.json"
-    if single.is_file():
-        return read_header(single)
-    if not index.is_file():
-        raise PresetError(f"{folder} holds no weights: expected {single.name} or {index.name}.")
-    tensors = {}
-    for shard in shard_files(index):
-        found = read_header(shard)
+    tensors, index = {}, f"{stem}.weights.json"
+    for file in weight_files(folder, f"{stem}.weights.h5", index):
+        found = read_header(file)
         if twice := sorted(set(found) & set(tensors)):
-            raise PresetError(f"{shard} holds {twice[:5]}, which another shard of {index.name} holds as well.")
+            raise PresetError(f"{file} holds {twice[:5]}, which another shard of {index} holds as well.")
         tensors |= found
     return tensors
 

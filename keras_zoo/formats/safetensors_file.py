@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import shard_files
+from keras_zoo.formats.files import weight_files
 
 LARGEST_HEADER = 100_000_000  # bytes; the limit of the reference implementation
 ALIGNMENT = 64  # bytes; a buffer so aligned is taken over by XLA without a copy
@@ -99,15 +99,9 @@ def read_entry(path, name, entry, data_begin, size):
 
 def open_tensors(folder, stem="model"):
     """`{name: Tensor}` of `model.safetensors`, or of all shards that `model.safetensors.index.json` names."""
-    folder = Path(folder)
-    single, index = folder / f"{stem}.safetensors", folder / f"{stem}.safetensors.index.json"
-    if single.is_file():
-        return read_header(single)
-    if not index.is_file():
-        raise PresetError(f"{folder} holds no weights: expected {single.name} or {index.name}.")
     tensors = {}
-    for shard in shard_files(index):
-        tensors |= read_header(shard)
+    for file in weight_files(folder, f"{stem}.safetensors", f"{stem}.safetensors.index.json"):
+        tensors |= read_header(file)
     return tensors
 
 

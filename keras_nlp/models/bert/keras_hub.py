@@ -3,6 +3,7 @@
 from keras_nlp.tasks.keras_hub import (
     MASKED_LM_PREPROCESSOR,
     TEXT,
+    TRANSFORMER,
     WORD_PIECE_TOKENIZER,
     dense,
     embedding,
@@ -11,17 +12,6 @@ from keras_nlp.tasks.keras_hub import (
 )
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.keras_hub import HubCheckpoint, Settings, variables
-
-CONFIG = (
-    "vocabulary_size",
-    "num_layers",
-    "num_heads",
-    "hidden_dim",
-    "intermediate_dim",
-    "dropout",
-    "max_sequence_length",
-    "num_segments",
-)
 
 
 def table(backbone):
@@ -55,7 +45,9 @@ def read_activation(activation):
 
 KERAS_HUB = HubCheckpoint(
     classes={
-        "BertBackbone": Settings(CONFIG, defaults={"activation": "gelu_approximate", "layer_norm_epsilon": 1e-12}),
+        "BertBackbone": Settings(
+            (*TRANSFORMER, "num_segments"), defaults={"activation": "gelu_approximate", "layer_norm_epsilon": 1e-12}
+        ),
         "BertTextClassifier": Settings(
             ("num_classes", "activation", "dropout"), convert={"activation": read_activation}, also=("BertClassifier",)
         ),

@@ -3,21 +3,12 @@
 from keras_nlp.tasks.keras_hub import (
     BYTE_PAIR_TOKENIZER,
     CAUSAL_LM_PREPROCESSOR,
+    TRANSFORMER,
     embedding,
     norm,
     transformer_blocks,
 )
 from keras_zoo.formats.keras_hub import HubCheckpoint, Settings
-
-CONFIG = (
-    "vocabulary_size",
-    "num_layers",
-    "num_heads",
-    "hidden_dim",
-    "intermediate_dim",
-    "dropout",
-    "max_sequence_length",
-)
 
 
 def table(backbone):
@@ -30,7 +21,7 @@ def table(backbone):
 
 KERAS_HUB = HubCheckpoint(
     classes={
-        "GPT2Backbone": Settings(CONFIG, defaults={"layer_norm_epsilon": 1e-5}),
+        "GPT2Backbone": Settings(TRANSFORMER, defaults={"layer_norm_epsilon": 1e-5}),
         "GPT2CausalLM": Settings(),
         "GPT2CausalLMPreprocessor": CAUSAL_LM_PREPROCESSOR,
         "GPT2Tokenizer": BYTE_PAIR_TOKENIZER,
