@@ -12,7 +12,7 @@ from pathlib import Path
 from keras_zoo.config import serializable
 from keras_zoo.errors import PresetError
 
-ROOMS = ("keras_nlp",)  # imported when a preset is asked for before its package was
+ROOMS = ("keras_nlp", "keras_cv")  # imported when a preset is asked for before its package was
 FAMILIES = {}
 
 

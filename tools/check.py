@@ -10,9 +10,15 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("keras_zoo", "keras_nlp", "keras_cv")
 # Inside a package a module may import from its own rank and below.
-RANKS = {"generation": 1, "layers": 0, "ops": 0, "samplers": 1, "tokenizers": 0, "metrics": 0, "tasks": 2, "models": 3}
+RANKS = {
+    **dict.fromkeys(("ops", "bounding_box", "images", "layers", "losses", "metrics", "tokenizers"), 0),
+    **dict.fromkeys(("generation", "samplers"), 1),
+    **dict.fromkeys(("tasks", "visualization"), 2),
+    **dict.fromkeys(("models", "callbacks"), 3),
+}
 FILES = ("transformers", "huggingface_hub", "safetensors", "h5py")
-HEAVY = ("tensorflow", "torch", "jax", "sacrebleu", "rouge_score", *FILES)
+DRAWING = ("PIL", "cv2", "matplotlib")
+HEAVY = ("tensorflow", "torch", "jax", "sacrebleu", "rouge_score", *FILES, *DRAWING)
 LONGEST_FILE = 400
 
 

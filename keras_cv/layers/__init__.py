@@ -1,0 +1,1 @@
+"""Preprocessing and augmentation of images, with their labels, boxes and masks."""

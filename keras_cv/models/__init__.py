@@ -1,0 +1,1 @@
+"""Families of vision models, one folder each, and the base classes that find them."""
