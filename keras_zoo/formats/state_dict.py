@@ -7,7 +7,6 @@ whatever it has no place for is an error.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from keras_zoo import lora, registry, weights
 from keras_zoo.errors import PresetError
@@ -47,16 +46,14 @@ class StateDictLayout(Layout):
     title = "a torch state dict (.pth or .safetensors, alone in its folder)"
 
     def __init__(self, path):
-        self.path = path
-        self.open(read_tensors(path), family_of)
+        tensors = read_header(path) if path.suffix == ".safetensors" else open_torch(path)
+        self.open(tensors, family_of(tensors, path))
 
-    def open(self, tensors, find):
-        self.tensors_of_file = tensors
-        self.family = find(tensors, self.path)
-        self.stored = self.family.state_dict
+    def open(self, tensors, family):
+        self.tensors_of_file, self.family, self.stored = tensors, family, family.state_dict
         self.backbone_config = self.stored.read_config(tensors)
         self.task_config = self.stored.read_task(tensors)
-        self.task_class = None if self.task_config is None else self.family.tasks[0]
+        self.task_class = None if self.task_config is None else family.tasks[0]
         self.preprocessor_config = dict(self.stored.preprocessor)
 
     @staticmethod
@@ -85,10 +82,10 @@ class TimmLayout(StateDictLayout):
     title = "timm (config.json with architecture)"
 
     def __init__(self, folder, config):
-        self.path, self.config = folder, config
+        family = family_named(config["architecture"].split(".")[0], folder)
         old = folder / "pytorch_model.bin"
-        tensors = open_torch(old) if old.is_file() and not list(folder.glob("*.safetensors*")) else open_tensors(folder)
-        self.open(tensors, self.family_named)
+        torch_file = old.is_file() and not list(folder.glob("*.safetensors*"))
+        self.open(open_torch(old) if torch_file else open_tensors(folder), family)
         try:
             task, self.preprocessor_config = self.stored.read_timm(config)
         except PresetError:
@@ -104,24 +101,19 @@ class TimmLayout(StateDictLayout):
     def recognises(config):
         return isinstance(config.get("architecture"), str) and "model_type" not in config
 
-    def family_named(self, tensors, path):
-        name = self.config["architecture"].split(".")[0]
-        known = [family for family in registry.families().values() if family.state_dict is not None]
-        for family in known:
-            if re.fullmatch(family.state_dict.architectures, name):
-                return family
-        patterns = "; ".join(family.state_dict.architectures for family in known)
-        raise PresetError(
-            f"{path} is timm's {name!r}, which no network here expresses. Names that are read: {patterns}."
-        )
-
-
-def read_tensors(path):
-    return read_header(path) if Path(path).suffix == ".safetensors" else open_torch(path)
-
 
 def family_of(tensors, path):
     for family in registry.families().values():
         if family.state_dict is not None and family.state_dict.fits(tensors):
             return family
     raise PresetError(f"{path} is a state dict of no network that is known here; it starts with {list(tensors)[:3]}.")
+
+
+def family_named(name, folder):
+    """The family of one of timm's architectures."""
+    known = [family for family in registry.families().values() if family.state_dict is not None]
+    for family in known:
+        if re.fullmatch(family.state_dict.architectures, name):
+            return family
+    patterns = "; ".join(family.state_dict.architectures for family in known)
+    raise PresetError(f"{folder} is timm's {name!r}, which no network here expresses. Names that are read: {patterns}.")

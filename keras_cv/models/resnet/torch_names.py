@@ -7,6 +7,7 @@ v2        timm's: stem.conv or stem.conv{1..3}, stages.{i}.blocks.{j}.norm{1..3}
 """
 
 import math
+import re
 
 from keras_cv.layers.image_converter import from_mean_and_std
 from keras_cv.models.resnet.blocks import EXPANSION
@@ -31,7 +32,7 @@ def read_config(tensors):
     v2 = "stages.0.blocks.0.conv1.weight" in tensors
     stem = {name: shape(tensors, name) for name in tensors if name.startswith("stem.conv" if v2 else "conv1.")}
     stem = [size for name, size in sorted(stem.items()) if name.endswith("weight") and len(size) == 4]
-    depths = [count(tensors, block_name(v2, i, "{}")) for i in range(count(tensors, block_name(v2, "{}", 0)))]
+    depths = depths_of(tensors, v2)
     firsts = [block_name(v2, i, 0) for i in range(len(depths))]
     bottleneck = f"{firsts[0]}.conv3.weight" in tensors
     widths = [shape(tensors, f"{first}.conv1.weight")[0] for first in firsts]
@@ -81,18 +82,16 @@ def shape(tensors, name):
     return tuple(tensors[name].shape)
 
 
-def count(tensors, pattern):
-    """How many numbers from 0 on, or 1 where torch counts stages from there, have a block of that name."""
-    found = 0
-    while any(within(name, pattern.format(found)) for name in tensors):
-        found += 1
-    return found
+def depths_of(tensors, v2):
+    """The number of blocks in each stage."""
+    pattern = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\." if v2 else r"layer(\d+)\.(\d+)\.")
+    blocks = {match.groups() for match in map(pattern.match, tensors) if match}
+    stages = sorted({int(stage) for stage, _ in blocks})
+    return [len({block for stage, block in blocks if int(stage) == i}) for i in stages]
 
 
 def block_name(v2, stage, block):
-    if v2:
-        return f"stages.{stage}.blocks.{block}"
-    return f"layer{stage}.{block}" if isinstance(stage, str) else f"layer{stage + 1}.{block}"
+    return f"stages.{stage}.blocks.{block}" if v2 else f"layer{stage + 1}.{block}"
 
 
 def table(backbone):
