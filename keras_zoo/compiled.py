@@ -56,11 +56,12 @@ class Inference:
         return self(inputs, training=False)
 
 
-def compile_function(function, weights, jit=True, donate=False, options=None):
+def compile_function(function, weights, jit=True, donate=False, options=None, xla=True):
     """`function(*tensors) -> tensors` as `program(values, *tensors)`, compiled where the backend compiles.
 
     `values` are `weights.values()`. `donate` lets the result reuse the memory of the first tensors (JAX), which the
-    caller then must not read again; `options` are of XLA's compiler (JAX). torch: eager, without gradients.
+    caller then must not read again; `options` are of XLA's compiler (JAX); without `xla` TensorFlow makes a graph of
+    its own operations. torch: eager, without gradients.
     """
 
     def program(values, *args):
@@ -76,7 +77,7 @@ def compile_function(function, weights, jit=True, donate=False, options=None):
     if backend() == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(program, jit_compile=True, autograph=False)
+        return tf.function(program, jit_compile=xla, autograph=False)
     import jax
 
     keep_programs()
