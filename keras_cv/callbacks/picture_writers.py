@@ -72,6 +72,10 @@ class SummaryPictures:
         self.writer.add_image(name, pixels, epoch, dataformats="HWC")
         self.writer.flush()
 
+    def close(self):
+        """Waits until all is written; the next picture opens another file."""
+        self.writer.close()
+
 
 class TensorFlowPictures:
     """Writes what `tf.summary.image` would, which TensorFlow refuses where the package tensorboard is not installed."""

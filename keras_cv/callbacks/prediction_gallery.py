@@ -93,6 +93,11 @@ class PredictionGallery(keras.callbacks.Callback):
             reason = f"{type(error).__name__}: {error}"
             warnings.warn(f"PredictionGallery has no picture of epoch {epoch + 1}. {reason}", stacklevel=2)
 
+    def on_train_end(self, logs=None):
+        for write in self.writers:
+            if hasattr(write, "close"):
+                write.close()
+
     def draw(self, epoch):
         """The figure of what the model predicts now."""
         predictions = self.predict()
