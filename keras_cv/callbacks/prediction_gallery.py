@@ -132,7 +132,7 @@ class PredictionGallery(keras.callbacks.Callback):
         if len({np.shape(image) for image in images if hasattr(image, "shape")}) == 1 and hasattr(images[0], "shape"):
             images = np.stack([array_of(image) for image in images])
         named = "return_classes" in inspect.signature(self.model.predict).parameters
-        predictions = self.model.predict(images, **({"return_classes": True} if named else {"verbose": 0}))
+        predictions = self.model.predict(images, verbose=0, **({"return_classes": True} if named else {}))
         return predictions if isinstance(predictions, dict | list) else array_of(predictions)
 
     def names(self):
@@ -160,9 +160,17 @@ def in_rows(data):
 
 
 def classes_of(predictions, class_names):
-    """`(name, probability)` for each image, from `predict(..., return_classes=True)` or from scores `(B, classes)`."""
+    """`(name, probability)` for each image, from `predict(..., return_classes=True)` or from scores `(B, classes)`.
+
+    Of a classifier with several labels the name is all of its labels, without a probability.
+    """
     if isinstance(predictions, list):
-        return [(str(one["class_name"]), float(one["probability"])) for one in predictions]
+        return [
+            (str(one["class_name"]), float(one["probability"]))
+            if "class_name" in one
+            else (joined(one["class_names"]), None)
+            for one in predictions
+        ]
     scores = predictions.reshape(len(predictions), -1).astype("float32")
     if not np.isfinite(scores).all():
         raise ValueError("the model's predictions are not finite (NaN or infinity).")
@@ -181,14 +189,19 @@ def label_name(label, class_names):
     if label.dtype.kind in "SUO":
         value = label.item()
         return value.decode() if isinstance(value, bytes) else str(value)
+    if label.size > 1 and label.sum() != 1:  # several labels
+        return joined(class_name(number, class_names) for number in np.flatnonzero(label))
     return class_name(label.argmax() if label.size > 1 else label.item(), class_names)
+
+
+def joined(names):
+    return ", ".join(map(str, names)) or "none"
 
 
 def caption(guess, label):
     """A gallery's caption: `"✓ cat 0.87"`, or what was wrong and what is true."""
     name, probability = guess
+    said = name if probability is None else f"{name} {probability:.2f}"
     if label is None:
-        return f"{name} {probability:.2f}"
-    if name == label:
-        return f"✓ {name} {probability:.2f}", RIGHT
-    return f"✗ {name} {probability:.2f}\ntrue: {label}", WRONG
+        return said
+    return (f"✓ {said}", RIGHT) if name == label else (f"✗ {said}\ntrue: {label}", WRONG)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from keras_cv.callbacks import PredictionGallery
-from keras_cv.callbacks.prediction_gallery import caption, classes_of
+from keras_cv.callbacks.prediction_gallery import caption, classes_of, label_name
 from keras_cv.images import image_folder
 
 once = pytest.mark.once
@@ -52,6 +52,12 @@ def test_captions_say_what_was_wrong():
     assert caption(("cat", 0.871), "cat") == ("✓ cat 0.87", "#0072b2")
     assert caption(("cat", 0.5), "dog")[0] == "✗ cat 0.50\ntrue: dog"
     assert caption(("cat", 0.5), None) == "cat 0.50"
+    assert classes_of([{"class_names": ["cat", "dog"], "probabilities": {}}, {"class_names": []}], None) == [
+        ("cat, dog", None),
+        ("none", None),
+    ]
+    assert label_name(np.array([1, 0, 1]), ["cat", "cow", "dog"]) == "cat, dog"
+    assert caption(("cat, dog", None), "cat, dog")[0] == "✓ cat, dog"
 
 
 @once
