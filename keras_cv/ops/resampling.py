@@ -39,27 +39,35 @@ def warp(images, matrices, size, interpolation="bilinear", fill_mode="constant",
     Returns:
         `(B, H', W', C)` of the same dtype.
     """
+    move = mover(interpolation, fill_mode, fill_value)
+    source = images if images.dtype in ("uint8", "float32") else images.astype("float64")
+    out = np.empty((len(images), *map(int, size), images.shape[-1]), source.dtype)
+    for image, matrix, target in zip(source, np.asarray(matrices, "float64"), out, strict=True):
+        move(image, matrix, target)
+    return out.astype(images.dtype, copy=False)
+
+
+def mover(interpolation="bilinear", fill_mode="constant", fill_value=0.0):
+    """`move(image, matrix, out)`, which does for one image `(H, W, C)` what `warp` does, into `out` `(H', W', C)`."""
     cv2 = opencv()
     flags = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}[interpolation]
     borders = {"nearest": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT, "wrap": cv2.BORDER_WRAP}
-    border = borders.get(fill_mode, cv2.BORDER_CONSTANT)
-    height, width = map(int, size)
-    source = images if images.dtype in ("uint8", "float32") else images.astype("float64")
-    out = np.empty((len(images), height, width, images.shape[-1]), images.dtype)
-    # OpenCV counts from the middle of the upper left pixel.
-    matrices = shift(-0.5, -0.5) @ np.asarray(matrices, "float64") @ shift(0.5, 0.5)
-    same = images.shape[1:3] == (height, width)
-    for i, matrix in enumerate(matrices):
-        if same and np.array_equal(matrix, np.eye(3)):
-            out[i] = images[i]
-            continue
-        for k in range(0, images.shape[-1], 4):  # a border's colour has four channels
-            part = np.ascontiguousarray(source[i, ..., k : k + 4])
-            affine = (matrix[2] == (0, 0, 1)).all()
-            move, form = (cv2.warpAffine, matrix[:2]) if affine else (cv2.warpPerspective, matrix)
-            moved = move(part, form, (width, height), flags=flags, borderMode=border, borderValue=[fill_value] * 4)
-            out[i, ..., k : k + 4] = moved.reshape(height, width, -1)
-    return out
+    options = {"borderMode": borders.get(fill_mode, cv2.BORDER_CONSTANT), "borderValue": [fill_value] * 4}
+
+    def move(image, matrix, out):
+        if image.shape == out.shape and (matrix == IDENTITY).all():
+            np.copyto(out, image)
+            return
+        height, width, channels = out.shape
+        matrix = TO_CENTRES @ matrix @ FROM_CENTRES
+        affine = (matrix[2] == IDENTITY[2]).all()
+        function, form = (cv2.warpAffine, matrix[:2]) if affine else (cv2.warpPerspective, matrix)
+        for k in range(0, channels, 4):  # a border's colour has four channels
+            part = np.ascontiguousarray(image[..., k : k + 4]) if channels > 4 else image
+            moved = function(part, form, (width, height), flags=flags, **options)
+            out[..., k : k + 4] = moved.reshape(height, width, -1)
+
+    return move
 
 
 def warp_masks(masks, matrices, size, fill_mode="constant", fill_value=0):
@@ -90,3 +98,8 @@ def affine(a, b, c, d, e, f):
 def about_centre(matrices, height, width):
     """Matrices that do what `matrices` do about the middle of an image in place of its corner."""
     return shift(width / 2, height / 2) @ matrices @ shift(-width / 2, -height / 2)
+
+
+IDENTITY = np.eye(3)
+# OpenCV counts from the middle of the upper left pixel.
+TO_CENTRES, FROM_CENTRES = shift(-0.5, -0.5), shift(0.5, 0.5)
