@@ -7,6 +7,7 @@ import numpy as np
 from keras_cv.ops.box_rows import class_key, to_dense, validate_format
 from keras_cv.ops.boxes import convert_format, padding
 
+SLIVER = 0.01  # pixels
 FIELDS = ("images", "labels", "boxes", "rows", "masks")
 
 
@@ -198,16 +199,16 @@ def check_boxes(boxes, real, name):
         )
 
 
-def settle(boxes, rows, size, least_visible=0.0):
+def settle(boxes, rows, size, least=0.0):
     """Boxes cut at the edges of an image of `size` (height, width); what has left it becomes padding.
 
-    A box is kept if more than the part `least_visible` of its area is in the image.
+    A box is kept if more than the part `least` of its area is in the image, and more of each side than rounding leaves.
     """
     height, width = size
     edges = np.array([width, height, width, height], "float32")
     cut = np.clip(boxes, 0, edges)
     sides, whole = cut[..., 2:] - cut[..., :2], boxes[..., 2:] - boxes[..., :2]
-    kept = (sides > 0).all(-1) & (sides.prod(-1) > least_visible * whole.prod(-1)) & ~padding(boxes)
+    kept = (sides > SLIVER).all(-1) & (sides.prod(-1) > least * whole.prod(-1)) & ~padding(boxes)
     return np.where(kept[..., None], cut, np.float32(-1)), blanked(rows, ~kept)
 
 

@@ -77,6 +77,13 @@ def sampler(factor, low=0.0, high=1.0, name="factor"):
     return ConstantFactorSampler(lower) if lower == upper else UniformFactorSampler(lower, upper)
 
 
+def symmetric(factor, low=None, high=None, name="factor"):
+    """As `sampler`, but that a number is how far a range about zero reaches to both sides."""
+    if isinstance(factor, numbers.Number) and factor >= 0:
+        factor = (-factor, factor)
+    return sampler(factor, low, high, name)
+
+
 def is_pair(value):
     return isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(x, numbers.Number) for x in value)
 

@@ -48,7 +48,7 @@ class ImageLayer(Configured, keras.layers.Layer):
     """
 
     random = False  # random layers leave their inputs as they are at inference
-    least_visible = 0.0  # boxes of which no larger part stays in the image become padding
+    minimum_box_area_ratio = 0.0  # boxes of which no larger part stays in the image become padding
 
     def __init__(self, bounding_box_format=None, **kwargs):
         super().__init__(**kwargs)
@@ -115,7 +115,7 @@ class ImageLayer(Configured, keras.layers.Layer):
             inside, rows = batches.settle(batch.boxes, batch.rows, batch.size)
             moved = np.where(batches.padding(inside)[..., None], inside, self.boxes(inside, p, batch.size))
             size = changes["images"].shape[1:3]
-            changes["boxes"], changes["rows"] = batches.settle(moved, rows, size, self.least_visible)
+            changes["boxes"], changes["rows"] = batches.settle(moved, rows, size, self.minimum_box_area_ratio)
         return batch.replace(**changes)
 
     def draw(self, random, count, height, width):

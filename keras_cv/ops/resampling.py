@@ -76,12 +76,49 @@ def warp_masks(masks, matrices, size, fill_mode="constant", fill_value=0):
     return warp(whole, matrices, size, "nearest", fill_mode, fill_value).astype(masks.dtype, copy=False)
 
 
-def warp_boxes(boxes, matrices):
-    """The boxes `(B, N, 4)`, xyxy in pixels, around the moved corners of boxes."""
+def warp_boxes(boxes, matrices, size=None):
+    """The boxes `(B, N, 4)`, xyxy in pixels, around what boxes become.
+
+    With the `size` `(H', W')` of the new image they are around what of it lies inside, which is less than such a box
+    cut at the edges where a corner is turned out of the image; of what lies outside nothing is left, `(0, 0, 0, 0)`.
+    """
     corners = boxes[..., [0, 1, 2, 1, 2, 3, 0, 3]].reshape(*boxes.shape[:2], 4, 2).astype("float64")
     points = np.concatenate([corners, np.ones_like(corners[..., :1])], -1) @ np.swapaxes(matrices, 1, 2)[:, None]
     points = points[..., :2] / points[..., 2:]
+    if size is not None:
+        return cover_inside(points, size).astype("float32")
     return np.concatenate([points.min(2), points.max(2)], -1).astype("float32")
+
+
+def cover_inside(points, size):
+    """Boxes `(B, N, 4)` around the parts of convex quadrangles `(B, N, 4, 2)` that lie in an image of `size`.
+
+    Such a part is around what of its edges lies inside (found as by Liang and Barsky, 1984), and around the corners of
+    the image that lie inside of it.
+    """
+    limits = np.array([size[1], size[0]], "float64")
+    steps = np.roll(points, -1, axis=2) - points
+    with np.errstate(divide="ignore", invalid="ignore"):
+        times = np.stack([-points / steps, (limits - points) / steps])  # when an edge crosses the image's edges
+    still = (steps == 0)[None]
+    beside = (points < 0) | (points > limits)
+    enter = np.where(still, np.where(beside, 2, 0), times).min(0).max(-1).clip(0)
+    leave = np.where(still, np.where(beside, -1, 1), times).max(0).min(-1).clip(None, 1)
+    inside = (enter <= leave)[..., None]
+    ends = np.concatenate([points + np.where(inside, t[..., None], 0) * steps for t in (enter, leave)], 2)
+    inside = np.concatenate([inside, inside], 2)
+
+    frame = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * limits
+    to_frame = frame - points[..., None, :]  # (B, N, edges, corners of the image, 2)
+    side = steps[..., None, 0] * to_frame[..., 1] - steps[..., None, 1] * to_frame[..., 0]
+    covered = ((side >= 0).all(2) | (side <= 0).all(2))[..., None]
+
+    frame = np.broadcast_to(frame, (*points.shape[:2], 4, 2))
+    found, valid = np.concatenate([ends, frame], 2), np.concatenate([inside, covered], 2)
+    low = np.where(valid, found, np.inf).min(2)
+    high = np.where(valid, found, -np.inf).max(2)
+    boxes = np.concatenate([low, high], -1)
+    return np.where(valid.any((2, 3))[..., None], boxes, 0)
 
 
 def shift(x, y):
