@@ -2,8 +2,9 @@
 
 Images are `(B, H, W, C)`, uint8 or float32, with values 0-255; results have the same shape and dtype and are clipped to
 0-255. Parameters are a number for all images or an array with one row for each, `(B,)` unless said otherwise. uint8 and
-float32 give the same up to rounding (saturation: to three quarters of a level). Brightness, contrast, saturation, sharpness, posterize, solarize, equalize and
-auto-contrast mean what they mean in Pillow, which RandAugment and AutoAugment are written in.
+float32 give the same up to rounding (saturation: to three quarters of a level). Brightness, contrast, saturation,
+sharpness, posterize, solarize, equalize and auto-contrast mean what they mean in Pillow, with which RandAugment and
+AutoAugment were written.
 
 Each function has at `.one` what it does to one image: `function.one(image, *parameters, out)` writes into `out`,
 `(H, W, C)`, which may be the image itself.
