@@ -1,0 +1,116 @@
+"""Layers that change colours: types, ranges, seeds, configuration, tf.data, and that nothing but images changes."""
+
+import keras
+import numpy as np
+import pytest
+from photographs import photographs
+
+from keras_cv import core, layers
+
+RANDOM = {
+    "brightness": lambda **k: layers.RandomBrightness(0.4, **k),
+    "contrast": lambda **k: layers.RandomContrast(factor=(0.5, 0.8), **k),
+    "saturation": lambda **k: layers.RandomSaturation((0.2, 0.8), **k),
+    "hue": lambda **k: layers.RandomHue(0.5, **k),
+    "jitter": lambda **k: layers.RandomColorJitter(
+        brightness_factor=0.2, contrast_factor=0.2, saturation_factor=(0.3, 0.7), hue_factor=0.1, **k
+    ),
+    "degeneration": lambda **k: layers.RandomColorDegeneration(0.9, **k),
+    "grayscale": lambda **k: layers.RandomGrayscale(0.5, **k),
+    "invert": lambda **k: layers.RandomInvert((0.5, 0.5), **k),
+    "shift": lambda **k: layers.RandomChannelShift(factor=0.6, **k),
+    "shuffle": lambda **k: layers.ChannelShuffle(**k),
+    "gamma": lambda **k: layers.RandomGamma((0.4, 2.0), **k),
+    "posterization": lambda **k: layers.RandomPosterization((1, 6), **k),
+    "solarization": lambda **k: layers.Solarization(addition_factor=50.0, threshold_factor=(50, 200), **k),
+    "sharpness": lambda **k: layers.RandomSharpness((0.2, 1.0), **k),
+    "blur": lambda **k: layers.RandomGaussianBlur((5, 3), (0.5, 3.0), **k),
+    "jpeg": lambda **k: layers.RandomJpegQuality((5, 60), **k),
+    "noise": lambda **k: layers.RandomGaussianNoise(0.2, **k),
+    "rand_augment": lambda **k: layers.RandAugment(geometric=False, **k),
+    "aug_mix": lambda **k: layers.AugMix(**k),
+}
+FIXED = {
+    "posterization": lambda **k: layers.Posterization(bits=3, **k),
+    "equalization": lambda **k: layers.Equalization(**k),
+    "auto_contrast": lambda **k: layers.AutoContrast(**k),
+    "grayscale": lambda **k: layers.Grayscale(output_channels=3, **k),
+}
+both = pytest.mark.parametrize("make", [*RANDOM.values(), *FIXED.values()], ids=[*RANDOM, *(f"{n}-fixed" for n in FIXED)])
+random_ones = pytest.mark.parametrize("make", RANDOM.values(), ids=RANDOM)
+
+
+def images(dtype="uint8"):
+    return photographs((20, 24)).astype(dtype)
+
+
+def seeded(make):
+    return make(seed=3) if make in RANDOM.values() else make()
+
+
+def plain(x):
+    return keras.ops.convert_to_numpy(x)
+
+
+@both
+def test_types_and_shapes_stay(make):
+    for dtype in ("uint8", "float32"):
+        result = plain(seeded(make)(images(dtype)))
+        assert result.dtype == dtype and result.shape == images().shape
+        assert (result != images(dtype)).any()
+        assert result.min() >= 0 and result.max() <= 255
+    one = plain(seeded(make)(images()[0]))
+    assert one.shape == images()[0].shape
+
+
+@both
+def test_eight_bits_give_what_floats_give(make):
+    byte, single = (plain(seeded(make)(images(dtype))).astype("float32") for dtype in ("uint8", "float32"))
+    several = make in (RANDOM["jitter"], RANDOM["rand_augment"], RANDOM["aug_mix"])  # rounded in between
+    assert np.abs(byte - single).mean() < 0.5 if several else np.abs(byte - single).max() <= 1
+
+
+@both
+def test_any_range_of_values(make):
+    if make is FIXED["grayscale"]:
+        return
+    options = {} if make in FIXED.values() else {"seed": 3}
+    wide = plain(make(**options)(images("float32")))
+    narrow = plain(make(value_range=(-1, 1), **options)(images("float32") / 127.5 - 1))
+    np.testing.assert_allclose(127.5 * (narrow + 1), wide, atol=0.1)
+
+
+@random_ones
+def test_nothing_happens_at_inference(make):
+    np.testing.assert_array_equal(plain(make(seed=3)(images(), training=False)), images())
+
+
+@pytest.mark.parametrize("make", FIXED.values(), ids=FIXED)
+def test_fixed_layers_act_at_inference(make):
+    np.testing.assert_array_equal(plain(make()(images(), training=False)), plain(make()(images())))
+
+
+@random_ones
+def test_seeds_decide(make):
+    first, again, other = (make(seed=seed) for seed in (3, 3, 4))
+    one, two = plain(first(images())), plain(first(images()))
+    np.testing.assert_array_equal(plain(again(images())), one)
+    assert (one != two).any()
+    assert any((plain(other(images())) != x).any() for x in (one, two))
+
+
+@random_ones
+def test_each_image_draws_for_itself(make):
+    same = np.repeat(images()[:1], 8, axis=0)
+    results = plain(make(seed=3)(same))
+    assert len(np.unique(results.reshape(8, -1), axis=0)) > 1
+
+
+@both
+def test_configuration_comes_back(make):
+    layer = seeded(make)
+    copy = type(layer).from_config(layer.get_config())
+    np.testing.assert_array_equal(plain(copy(images())), plain(layer(images())))
+    assert copy.get_config() == layer.get_config()
+    config = keras.saving.serialize_keras_object(layer)
+    assert keras.saving.deserialize_keras_object(config).get_config() == layer.get_config()
