@@ -13,17 +13,13 @@ def sharpness(image, factor, out):
     """
     kernel = np.full((3, 3), (1 - factor) / 13, "float32")
     kernel[1, 1] = factor + (1 - factor) * 5 / 13
-    height, width = image.shape[:2]
-    if height < 3 or width < 3:
-        return np.copyto(out, image)
-    filtered = opencv().filter2D(image, -1, kernel).reshape(image.shape)
-    inner = (slice(1, -1), slice(1, -1))
-    if out is not image:
-        np.copyto(out, image)
-    if image.dtype == np.uint8:
-        out[inner] = filtered[inner]
-    else:
-        np.clip(filtered[inner], 0, 255, out=out[inner])
+    edges = (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1])
+    kept = [image[edge].copy() for edge in edges]  # the image may be `out`
+    opencv().filter2D(image, -1, kernel, dst=out)
+    if out.dtype != np.uint8:
+        np.clip(out, 0, 255, out=out)
+    for edge, values in zip(edges, kept, strict=True):
+        out[edge] = values
 
 
 @each
