@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_cv.layers.colours import signs
 from keras_cv.layers.factors import is_pair, sampler
-from keras_cv.layers.image_layer import ImageLayer
+from keras_cv.layers.colour_layer import RandomColourLayer
 from keras_cv.layers.operations import GEOMETRIC, Operations
 from keras_cv.ops.colour import opencv, store
 from keras_zoo.config import serializable
@@ -13,7 +13,7 @@ NAMES = ("auto_contrast", "equalize", "posterize", "solarize", *GEOMETRIC)
 
 
 @serializable
-class AugMix(ImageLayer):
+class AugMix(RandomColourLayer):
     """Mixes an image with copies that each went through a chain of operations (https://arxiv.org/abs/1912.02781).
 
     The operations are auto-contrast, equalize, posterize, solarize, rotations, shears and shifts. The copies lie over
@@ -72,7 +72,7 @@ class AugMix(ImageLayer):
             "own": random.beta(self.alpha, self.alpha, count),
         }
 
-    def images(self, images, p):
+    def colours(self, images, p):
         cv2 = opencv()
         result, copy = np.empty(images.shape, images.dtype), np.empty(images.shape[1:], images.dtype)
         for i, image in enumerate(images):

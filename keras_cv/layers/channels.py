@@ -6,16 +6,14 @@ import numpy as np
 
 from keras_cv.layers.colours import signs
 from keras_cv.layers.factors import sampler
-from keras_cv.layers.image_layer import ImageLayer
+from keras_cv.layers.colour_layer import ColourLayer, RandomColourLayer
 from keras_cv.ops import colour
 from keras_zoo.config import serializable
 
 
 @serializable
-class Grayscale(ImageLayer):
+class Grayscale(ColourLayer):
     """Grey images of `output_channels` channels, 1 or 3; it acts at inference too."""
-
-    random = False
 
     def __init__(self, output_channels=1, **kwargs):
         super().__init__(**kwargs)
@@ -23,12 +21,12 @@ class Grayscale(ImageLayer):
             raise ValueError(f"output_channels must be 1 or 3; got {output_channels!r}.")
         self.output_channels = output_channels
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return colour.grayscale(images, self.output_channels)
 
 
 @serializable
-class RandomGrayscale(ImageLayer):
+class RandomGrayscale(RandomColourLayer):
     """Makes some images grey; they keep their three channels. `factor` is the probability."""
 
     def __init__(self, factor=0.5, seed=None, **kwargs):
@@ -40,12 +38,12 @@ class RandomGrayscale(ImageLayer):
     def draw(self, random, count, height, width):
         return {"factors": (random.random(count) >= self.factor).astype("float32")}
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return colour.saturation(images, p["factors"])
 
 
 @serializable
-class RandomInvert(ImageLayer):
+class RandomInvert(RandomColourLayer):
     """Makes a negative of some images.
 
     Args:
@@ -61,14 +59,14 @@ class RandomInvert(ImageLayer):
     def draw(self, random, count, height, width):
         return {"inverted": random.random(count) < self._sampler.draw(random, (count,))}
 
-    def images(self, images, p):
+    def colours(self, images, p):
         result = images.copy()
         result[p["inverted"]] = 255 - images[p["inverted"]]
         return result
 
 
 @serializable
-class RandomChannelShift(ImageLayer):
+class RandomChannelShift(RandomColourLayer):
     """Adds to each channel an amount of its own, or subtracts it.
 
     Args:
@@ -86,12 +84,12 @@ class RandomChannelShift(ImageLayer):
         shape = (count, self.channels)
         return {"amounts": 255 / 2 * signs(random, shape) * self._sampler.draw(random, shape)}
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return colour.shift(images, p["amounts"])
 
 
 @serializable
-class ChannelShuffle(ImageLayer):
+class ChannelShuffle(RandomColourLayer):
     """Puts the channels of an image into another order, `groups` of neighbours at a time."""
 
     def __init__(self, groups=3, seed=None, **kwargs):
@@ -101,7 +99,7 @@ class ChannelShuffle(ImageLayer):
     def draw(self, random, count, height, width):
         return {"orders": np.argsort(random.random((count, self.groups)), axis=-1)}
 
-    def images(self, images, p):
+    def colours(self, images, p):
         channels = images.shape[-1]
         if channels % self.groups:
             raise ValueError(f"{channels} channels cannot be divided into {self.groups} groups.")

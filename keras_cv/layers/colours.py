@@ -5,13 +5,13 @@ import numbers
 import numpy as np
 
 from keras_cv.layers.factors import pair, sampler
-from keras_cv.layers.image_layer import ImageLayer
+from keras_cv.layers.colour_layer import RandomColourLayer
 from keras_cv.ops import colour
 from keras_zoo.config import serializable
 
 
 @serializable
-class RandomBrightness(ImageLayer):
+class RandomBrightness(RandomColourLayer):
     """Makes images lighter or darker by adding the same to every value.
 
     Args:
@@ -30,12 +30,12 @@ class RandomBrightness(ImageLayer):
     def draw(self, random, count, height, width):
         return {"amounts": 255 * self._sampler.draw(random, (count,))}
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return colour.shift(images, p["amounts"])
 
 
 @serializable
-class RandomContrast(ImageLayer):
+class RandomContrast(RandomColourLayer):
     """Multiplies the distance of each value to the mean of its channel.
 
     Args:
@@ -52,7 +52,7 @@ class RandomContrast(ImageLayer):
     def draw(self, random, count, height, width):
         return {"factors": self._sampler.draw(random, (count,))}
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return colour.channel_contrast(images, p["factors"])
 
 
@@ -62,7 +62,7 @@ def saturation_multiples(factors):
 
 
 @serializable
-class RandomSaturation(ImageLayer):
+class RandomSaturation(RandomColourLayer):
     """Makes colours stronger or weaker, by the saturation of HSV.
 
     Args:
@@ -79,12 +79,12 @@ class RandomSaturation(ImageLayer):
     def draw(self, random, count, height, width):
         return {"factors": saturation_multiples(self._sampler.draw(random, (count,)))}
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return colour.hue_saturation(images, 0.0, p["factors"])
 
 
 @serializable
-class RandomHue(ImageLayer):
+class RandomHue(RandomColourLayer):
     """Turns the colours along the circle of hues, to one side or to the other.
 
     Args:
@@ -100,7 +100,7 @@ class RandomHue(ImageLayer):
     def draw(self, random, count, height, width):
         return {"turns": signs(random, (count,)) * self._sampler.draw(random, (count,)) / 2}
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return colour.hue_saturation(images, p["turns"], 1.0)
 
 
@@ -110,7 +110,7 @@ def signs(random, shape):
 
 
 @serializable
-class RandomColorJitter(ImageLayer):
+class RandomColorJitter(RandomColourLayer):
     """`RandomBrightness`, `RandomContrast`, `RandomSaturation` and `RandomHue` one after the other.
 
     Args:
@@ -147,15 +147,15 @@ class RandomColorJitter(ImageLayer):
                 parameters[f"{type(part).__name__}/{name}"] = values
         return parameters
 
-    def images(self, images, p):
+    def colours(self, images, p):
         for part in self._parts:
             prefix = f"{type(part).__name__}/"
-            images = part.images(images, {k.removeprefix(prefix): v for k, v in p.items() if k.startswith(prefix)})
+            images = part.colours(images, {k.removeprefix(prefix): v for k, v in p.items() if k.startswith(prefix)})
         return images
 
 
 @serializable
-class RandomColorDegeneration(ImageLayer):
+class RandomColorDegeneration(RandomColourLayer):
     """Mixes an image with its grey.
 
     Args:
@@ -171,12 +171,12 @@ class RandomColorDegeneration(ImageLayer):
     def draw(self, random, count, height, width):
         return {"factors": 1 - self._sampler.draw(random, (count,))}
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return colour.saturation(images, p["factors"])
 
 
 @serializable
-class RandomGamma(ImageLayer):
+class RandomGamma(RandomColourLayer):
     """Raises values, as parts of the range, to a power.
 
     Args:
@@ -192,5 +192,5 @@ class RandomGamma(ImageLayer):
     def draw(self, random, count, height, width):
         return {"exponents": self._sampler.draw(random, (count,))}
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return colour.gamma(images, p["exponents"])

@@ -5,13 +5,13 @@ import numbers
 import numpy as np
 
 from keras_cv.layers.factors import sampler
-from keras_cv.layers.image_layer import ImageLayer
+from keras_cv.layers.colour_layer import RandomColourLayer
 from keras_cv.ops import filters
 from keras_zoo.config import serializable
 
 
 @serializable
-class RandomSharpness(ImageLayer):
+class RandomSharpness(RandomColourLayer):
     """Mixes an image with itself smoothed over three by three pixels, as KerasCV has it.
 
     Args:
@@ -29,12 +29,12 @@ class RandomSharpness(ImageLayer):
     def draw(self, random, count, height, width):
         return {"factors": 1 - self._sampler.draw(random, (count,))}
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return filters.sharpness(images, p["factors"])
 
 
 @serializable
-class RandomGaussianBlur(ImageLayer):
+class RandomGaussianBlur(RandomColourLayer):
     """Blurs by a Gaussian; beyond the edge the image is mirrored.
 
     Args:
@@ -55,12 +55,12 @@ class RandomGaussianBlur(ImageLayer):
         sigmas = self._sampler.draw(random, (count,))
         return {"sigmas": np.stack([sigmas, sigmas], axis=-1)}
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return filters.gaussian_blur(images, p["sigmas"], np.tile(self._sizes, (len(images), 1)))
 
 
 @serializable
-class RandomJpegQuality(ImageLayer):
+class RandomJpegQuality(RandomColourLayer):
     """Compresses images as JPEG does and reads them again.
 
     Args:
@@ -78,12 +78,12 @@ class RandomJpegQuality(ImageLayer):
     def draw(self, random, count, height, width):
         return {"qualities": np.rint(self._sampler.draw(random, (count,)))}
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return filters.jpeg(images, p["qualities"])
 
 
 @serializable
-class RandomGaussianNoise(ImageLayer):
+class RandomGaussianNoise(RandomColourLayer):
     """Adds normal noise, drawn for each value.
 
     Args:
@@ -103,5 +103,5 @@ class RandomGaussianNoise(ImageLayer):
             "seeds": random.integers(0, 2**31, count),
         }
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return filters.gaussian_noise(images, p["stddevs"], p["seeds"])

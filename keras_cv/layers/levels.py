@@ -5,13 +5,13 @@ import numbers
 import numpy as np
 
 from keras_cv.layers.factors import is_pair, sampler
-from keras_cv.layers.image_layer import ImageLayer
+from keras_cv.layers.colour_layer import ColourLayer, RandomColourLayer
 from keras_cv.ops import colour
 from keras_zoo.config import serializable
 
 
 @serializable
-class Posterization(ImageLayer):
+class Posterization(ColourLayer):
     """Keeps the first bits of each value; acts at inference too.
 
     Args:
@@ -19,14 +19,12 @@ class Posterization(ImageLayer):
         bits: how many are kept, 1 to 8.
     """
 
-    random = False
-
     def __init__(self, value_range=(0, 255), bits=4, **kwargs):
         super().__init__(value_range=value_range, **kwargs)
         self.bits = bits
         bit_range(bits, "bits")
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return colour.posterize(images, self.bits)
 
 
@@ -39,7 +37,7 @@ def bit_range(bits, name):
 
 
 @serializable
-class RandomPosterization(ImageLayer):
+class RandomPosterization(RandomColourLayer):
     """Keeps the first bits of each value.
 
     Args:
@@ -55,12 +53,12 @@ class RandomPosterization(ImageLayer):
     def draw(self, random, count, height, width):
         return {"bits": random.integers(self._bits[0], self._bits[1] + 1, count)}
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return colour.posterize(images, p["bits"])
 
 
 @serializable
-class Solarization(ImageLayer):
+class Solarization(RandomColourLayer):
     """Inverts the values that are at least a threshold, after something was added to all.
 
     Args:
@@ -83,14 +81,14 @@ class Solarization(ImageLayer):
             "thresholds": np.rint(self._threshold.draw(random, (count,))),
         }
 
-    def images(self, images, p):
+    def colours(self, images, p):
         if p["additions"].any():
             images = colour.shift(images, p["additions"])
         return colour.solarize(images, p["thresholds"])
 
 
 @serializable
-class Equalization(ImageLayer):
+class Equalization(ColourLayer):
     """Spreads the levels of each channel so that all are about equally frequent; acts at inference too.
 
     Args:
@@ -98,30 +96,26 @@ class Equalization(ImageLayer):
         bins: how many classes of levels are counted, 2 to 256.
     """
 
-    random = False
-
     def __init__(self, value_range=(0, 255), bins=256, **kwargs):
         super().__init__(value_range=value_range, **kwargs)
         self.bins = bins
         if not isinstance(bins, int) or not 2 <= bins <= 256:
             raise ValueError(f"bins must be a whole number from 2 to 256; got {bins!r}.")
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return colour.equalize(images, self.bins)
 
 
 @serializable
-class AutoContrast(ImageLayer):
+class AutoContrast(ColourLayer):
     """Stretches each channel over the whole range; acts at inference too.
 
     Args:
         value_range: as in `Posterization`.
     """
 
-    random = False
-
     def __init__(self, value_range=(0, 255), **kwargs):
         super().__init__(value_range=value_range, **kwargs)
 
-    def images(self, images, p):
+    def colours(self, images, p):
         return colour.auto_contrast(images)

@@ -5,13 +5,13 @@ import numbers
 import numpy as np
 
 from keras_cv.layers.colours import signs
-from keras_cv.layers.image_layer import ImageLayer
+from keras_cv.layers.colour_layer import RandomColourLayer
 from keras_cv.layers.operations import COLOURS, GEOMETRIC, Operations
 from keras_zoo.config import serializable
 
 
 @serializable
-class RandAugment(ImageLayer):
+class RandAugment(RandomColourLayer):
     """Sends each image through a few operations drawn for it (https://arxiv.org/abs/1909.13719).
 
     The operations are the paper's, with the meaning they have in Pillow: auto-contrast, brightness, colour, contrast,
@@ -74,7 +74,7 @@ class RandAugment(ImageLayer):
         from keras_cv.ops.resampling import warp_image
         warp_image(image, matrix, out, self.interpolation)
 
-    def images(self, images, p):
+    def colours(self, images, p):
         out = np.empty(images.shape, images.dtype)
         rows = zip(images, p["operations"], p["strengths"], p["matrices"], out, strict=True)
         for image, chosen, strengths, matrices, target in rows:
