@@ -72,6 +72,31 @@ class OneThread:
 one_thread = OneThread()
 
 
+class LearningShapes(threading.local):
+    """Within it a function runs on examples, in this thread: what it draws and counts must not be kept."""
+
+    active = False
+
+    def __enter__(self):
+        self.active = True
+
+    def __exit__(self, *_):
+        self.active = False
+
+
+learning_shapes = LearningShapes()
+
+
+def loader_seed():
+    """A number of the worker of a torch `DataLoader` this runs in, another one each epoch; None outside of one.
+
+    Workers are copies of one process. What is random in a copy would be the same in each, and in each epoch.
+    """
+    torch = sys.modules.get("torch")
+    info = torch.utils.data.get_worker_info() if hasattr(torch, "utils") else None
+    return None if info is None else info.seed
+
+
 def call_in_graph(function, *args):
     """Runs a NumPy `function` inside a TensorFlow graph on `args`, a structure of symbolic tensors.
 
@@ -86,7 +111,8 @@ def call_in_graph(function, *args):
 
     def run(*values):
         values = iter(values)
-        rebuilt = [rows_of(next(values), next(values)) if is_ragged(x) else next(values) for x in leaves]
+        taken = ([next(values) for _ in parts(x)] for x in leaves)
+        rebuilt = [rows_of(*some) if len(some) > 1 else some[0] for some in taken]
         return function(*keras.tree.pack_sequence_as(args, rebuilt))
 
     def arrays(*values):
@@ -97,7 +123,8 @@ def call_in_graph(function, *args):
             return arrays(*values)
 
     one, two = ([part for x in leaves for part in example_parts(x, size)] for size in (1, 2))
-    example, others = run(*one), arrays(*two)
+    with learning_shapes:
+        example, others = run(*one), arrays(*two)
     likes = [np.asarray(x) for x in keras.tree.flatten(example)]
     outputs = tf.numpy_function(run_alone, [part for x in leaves for part in parts(x)], [x.dtype for x in likes])
     for output, like, other in zip(outputs, likes, others, strict=True):
@@ -117,12 +144,15 @@ def is_ragged(x):
 
 
 def parts(x):
-    """A dense tensor itself; of a ragged one the values and the lengths of its rows."""
-    return (x.flat_values, x.row_lengths()) if is_ragged(x) else (x,)
+    """A dense tensor itself; of a ragged one the values and the lengths of its rows, the outer axis first."""
+    return (x.flat_values, *x.nested_row_lengths()) if is_ragged(x) else (x,)
 
 
-def rows_of(values, lengths):
-    return np.split(values, np.cumsum(lengths)[:-1]) if len(lengths) else []
+def rows_of(values, *lengths):
+    """Lists of arrays, nested as deeply as there are `lengths`, the outer axis first."""
+    for counts in reversed(lengths):
+        values = [values[end - n : end] for n, end in zip(counts, np.cumsum(counts), strict=True)]
+    return values
 
 
 def example_parts(x, size):
@@ -130,9 +160,11 @@ def example_parts(x, size):
     dtype = object if x.dtype.name == "string" else x.dtype.as_numpy_dtype
     fill = b"" if dtype is object else 0
     shape = [n or size for n in x.shape.as_list()] if x.shape.rank is not None else [size]
-    if is_ragged(x):
-        return np.full([shape[0] * size], fill, dtype), np.full([shape[0]], size)
-    return (np.full(shape, fill, dtype),)
+    if not is_ragged(x):
+        return (np.full(shape, fill, dtype),)
+    counts = [shape[0] * size**i for i in range(x.ragged_rank + 1)]
+    lengths = [np.full([count], size) for count in counts[:-1]]
+    return (np.full([counts[-1], *shape[x.ragged_rank + 1 :]], fill, dtype), *lengths)
 
 
 def call_ragged_in_graph(function, inputs):
