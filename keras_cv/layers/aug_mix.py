@@ -7,6 +7,7 @@ from keras_cv.layers.factors import is_pair, sampler
 from keras_cv.layers.colour_layer import RandomColourLayer
 from keras_cv.layers.operations import GEOMETRIC, Operations
 from keras_cv.ops.colour import opencv, store
+from keras_cv.ops.resampling import mover
 from keras_zoo.config import serializable
 
 NAMES = ("auto_contrast", "equalize", "posterize", "solarize", *GEOMETRIC)
@@ -73,14 +74,20 @@ class AugMix(RandomColourLayer):
         }
 
     def colours(self, images, p):
-        cv2 = opencv()
+        cv2, move = opencv(), mover(self.interpolation, self.fill_mode, self.fill_value)
         result, copy = np.empty(images.shape, images.dtype), np.empty(images.shape[1:], images.dtype)
         for i, image in enumerate(images):
             mixed = image * np.float32(p["own"][i])
             shares = p["shares"][i] * (1 - p["own"][i])
             chains = zip(shares, p["operations"][i], p["strengths"][i], p["matrices"][i], strict=True)
             for share, chosen, strengths, matrices in chains:
-                self._operations.apply(image, chosen, strengths, matrices, self.warp, copy)
+                self._operations.apply(image, chosen, strengths, matrices, move, copy)
                 cv2.addWeighted(mixed, 1, copy, share, 0, dst=mixed, dtype=cv2.CV_32F)
             store(mixed, result[i])
         return result
+
+    def boxes(self, boxes, p, size):
+        raise ValueError("AugMix lays moved copies of an image over each other, which boxes cannot follow; it takes none.")
+
+    def masks(self, masks, p):
+        raise ValueError("AugMix lays moved copies of an image over each other, which masks cannot follow; it takes none.")

@@ -1,5 +1,7 @@
 """RandAugment: a few operations drawn for each image."""
 
+import functools
+import itertools
 import numbers
 
 import numpy as np
@@ -7,6 +9,7 @@ import numpy as np
 from keras_cv.layers.colours import signs
 from keras_cv.layers.colour_layer import RandomColourLayer
 from keras_cv.layers.operations import COLOURS, GEOMETRIC, Operations
+from keras_cv.ops.resampling import mover, warp_boxes, warp_masks
 from keras_zoo.config import serializable
 
 
@@ -62,21 +65,33 @@ class RandAugment(RandomColourLayer):
 
     def draw(self, random, count, height, width):
         shape = (count, self.augmentations_per_image)
-        chosen = self._operations.draw(random, shape)
+        chosen = np.where(random.random(shape) < self.rate, self._operations.draw(random, shape), -1)
         strengths = np.clip(random.normal(self.magnitude, self.magnitude_stddev, shape), 0, 1) * signs(random, shape)
         return {
-            "operations": np.where(random.random(shape) < self.rate, chosen, -1),
+            "operations": chosen,
             "strengths": strengths,
             "matrices": self._operations.matrices(chosen, strengths, height, width),
         }
 
-    def warp(self, image, matrix, out):
-        from keras_cv.ops.resampling import warp_image
-        warp_image(image, matrix, out, self.interpolation)
+    @property
+    def touches(self):
+        return super().touches if self.geometric else ("images",)
 
     def colours(self, images, p):
+        move = mover(self.interpolation, self.fill_mode, self.fill_value)
         out = np.empty(images.shape, images.dtype)
         rows = zip(images, p["operations"], p["strengths"], p["matrices"], out, strict=True)
         for image, chosen, strengths, matrices, target in rows:
-            self._operations.apply(image, chosen, strengths, matrices, self.warp, target)
+            self._operations.apply(image, chosen, strengths, matrices, move, target)
         return out
+
+    def boxes(self, boxes, p, size):
+        still = np.tile(np.eye(3), (len(boxes), 1, 1))
+        return warp_boxes(boxes, functools.reduce(lambda done, m: m @ done, np.moveaxis(p["matrices"], 1, 0), still))
+
+    def masks(self, masks, p):
+        """Moved as often as the image, so that both lose the same at the edges."""
+        rows = [self._operations.movements(*row) for row in zip(p["operations"], p["matrices"], strict=True)]
+        for movements in itertools.zip_longest(*rows, fillvalue=np.eye(3)):
+            masks = warp_masks(masks, np.stack(movements), masks.shape[1:3], self.fill_mode)
+        return masks

@@ -144,12 +144,12 @@ def invert(image, out):
 
 @each
 def posterize(image, bits, out):
-    """Only the first `bits` of the 8 bits of a value are kept."""
+    """Only the first `bits` of the 8 bits of a value, as a whole level, are kept."""
     step = 2 ** (8 - int(bits))
     if image.dtype == np.uint8:
         np.bitwise_and(image, 256 - step if step > 1 else 255, out=out)
     else:
-        np.multiply(np.floor(image / step), step, out=out)
+        np.multiply(np.floor(np.rint(image) / np.float32(step)), np.float32(step), out=out)
 
 
 @each
@@ -161,7 +161,7 @@ def solarize(image, threshold, out):
         above = cv2.threshold(image, threshold - 1, 255, cv2.THRESH_BINARY)[1]
         np.bitwise_xor(image, above.reshape(image.shape), out=out)
     else:
-        np.copyto(out, np.where(image >= threshold, 255 - image, image))
+        np.copyto(out, np.where(image >= threshold - 0.5, 255 - image, image))
 
 
 @each
@@ -172,7 +172,7 @@ def solarize_add(image, addition, threshold, out):
         levels = np.arange(256)
         lookup(image, np.where(levels < threshold, np.clip(levels + addition, 0, 255), levels), out)
     else:
-        np.copyto(out, np.where(image < threshold, np.clip(image + addition, 0, 255), image))
+        np.copyto(out, np.where(image < threshold - 0.5, np.clip(image + addition, 0, 255), image))
 
 
 @each

@@ -48,6 +48,12 @@ def seeded(make):
     return make(seed=3) if make in RANDOM.values() else make()
 
 
+def close(make, a, b, limit):
+    """Where operations follow each other, a rounding may become a step of the next one."""
+    several = make in (RANDOM["jitter"], RANDOM["rand_augment"], RANDOM["aug_mix"])
+    return np.quantile(np.abs(a - b), 0.98 if several else 1) <= limit
+
+
 def plain(x):
     return keras.ops.convert_to_numpy(x)
 
@@ -66,8 +72,7 @@ def test_types_and_shapes_stay(make):
 @both
 def test_eight_bits_give_what_floats_give(make):
     byte, single = (plain(seeded(make)(images(dtype))).astype("float32") for dtype in ("uint8", "float32"))
-    several = make in (RANDOM["jitter"], RANDOM["rand_augment"], RANDOM["aug_mix"])  # rounded in between
-    assert np.abs(byte - single).mean() < 0.5 if several else np.abs(byte - single).max() <= 1
+    assert close(make, byte, single, 1)
 
 
 @both
@@ -77,7 +82,7 @@ def test_any_range_of_values(make):
     options = {} if make in FIXED.values() else {"seed": 3}
     wide = plain(make(**options)(images("float32")))
     narrow = plain(make(value_range=(-1, 1), **options)(images("float32") / 127.5 - 1))
-    np.testing.assert_allclose(127.5 * (narrow + 1), wide, atol=0.1)
+    assert close(make, 127.5 * (narrow + 1), wide, 0.1)
 
 
 @random_ones
