@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from keras_cv.layers.colour_layer import RandomColourLayer
 from keras_cv.layers.colours import signs
 from keras_cv.layers.factors import is_pair, sampler
-from keras_cv.layers.colour_layer import RandomColourLayer
 from keras_cv.layers.operations import GEOMETRIC, Operations
 from keras_cv.ops.colour import opencv, store
 from keras_cv.ops.resampling import mover
@@ -87,7 +87,11 @@ class AugMix(RandomColourLayer):
         return result
 
     def boxes(self, boxes, p, size):
-        raise ValueError("AugMix lays moved copies of an image over each other, which boxes cannot follow; it takes none.")
+        raise ValueError(
+            "AugMix lays moved copies of an image over each other, which boxes cannot follow; it takes none."
+        )
 
     def masks(self, masks, p):
-        raise ValueError("AugMix lays moved copies of an image over each other, which masks cannot follow; it takes none.")
+        raise ValueError(
+            "AugMix lays moved copies of an image over each other, which masks cannot follow; it takes none."
+        )

@@ -4,9 +4,9 @@ import numbers
 
 import numpy as np
 
+from keras_cv.layers.colour_layer import ColourLayer, RandomColourLayer
 from keras_cv.layers.colours import signs
 from keras_cv.layers.factors import sampler
-from keras_cv.layers.colour_layer import ColourLayer, RandomColourLayer
 from keras_cv.ops import colour
 from keras_zoo.config import serializable
 

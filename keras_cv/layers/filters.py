@@ -4,8 +4,8 @@ import numbers
 
 import numpy as np
 
-from keras_cv.layers.factors import sampler
 from keras_cv.layers.colour_layer import RandomColourLayer
+from keras_cv.layers.factors import sampler
 from keras_cv.ops import filters
 from keras_zoo.config import serializable
 

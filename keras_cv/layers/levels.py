@@ -4,8 +4,8 @@ import numbers
 
 import numpy as np
 
-from keras_cv.layers.factors import is_pair, sampler
 from keras_cv.layers.colour_layer import ColourLayer, RandomColourLayer
+from keras_cv.layers.factors import is_pair, sampler
 from keras_cv.ops import colour
 from keras_zoo.config import serializable
 

@@ -6,8 +6,8 @@ import numbers
 
 import numpy as np
 
-from keras_cv.layers.colours import signs
 from keras_cv.layers.colour_layer import RandomColourLayer
+from keras_cv.layers.colours import signs
 from keras_cv.layers.operations import COLOURS, GEOMETRIC, Operations
 from keras_cv.ops.resampling import mover, warp_boxes, warp_masks
 from keras_zoo.config import serializable

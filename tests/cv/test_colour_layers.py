@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from photographs import photographs
 
-from keras_cv import core, layers
+from keras_cv import layers
 
 RANDOM = {
     "brightness": lambda **k: layers.RandomBrightness(0.4, **k),
@@ -36,7 +36,9 @@ FIXED = {
     "auto_contrast": lambda **k: layers.AutoContrast(**k),
     "grayscale": lambda **k: layers.Grayscale(output_channels=3, **k),
 }
-both = pytest.mark.parametrize("make", [*RANDOM.values(), *FIXED.values()], ids=[*RANDOM, *(f"{n}-fixed" for n in FIXED)])
+both = pytest.mark.parametrize(
+    "make", [*RANDOM.values(), *FIXED.values()], ids=[*RANDOM, *(f"{n}-fixed" for n in FIXED)]
+)
 random_ones = pytest.mark.parametrize("make", RANDOM.values(), ids=RANDOM)
 
 

@@ -100,8 +100,14 @@ def test_neighbouring_movements_are_one():
     chosen = np.array([[0, -1, 2, 1, 2]])
     matrices = operations.matrices(chosen, np.full(chosen.shape, 0.4), 10, 20)
     warped = []
-    operations.apply(np.zeros((10, 20, 3), "uint8"), chosen[0], np.full(5, 0.4), matrices[0],
-                     lambda image, matrix, out: warped.append(matrix), np.zeros((10, 20, 3), "uint8"))
+    operations.apply(
+        np.zeros((10, 20, 3), "uint8"),
+        chosen[0],
+        np.full(5, 0.4),
+        matrices[0],
+        lambda image, matrix, out: warped.append(matrix),
+        np.zeros((10, 20, 3), "uint8"),
+    )
     np.testing.assert_allclose(warped, [matrices[0, 2] @ matrices[0, 0], matrices[0, 4]])
     np.testing.assert_allclose(operations.movements(chosen[0], matrices[0]), warped)
 
@@ -131,7 +137,10 @@ def test_every_operation_is_drawn():
     values, counts = np.unique(drawn, return_counts=True)
     assert len(values) == 14 and abs(counts[0] / drawn.size - 1 / 11) < 0.01
     assert counts[1:].min() > 0.8 * counts[1:].max()
-    assert len(np.unique(layers.RandAugment(geometric=False).draw(np.random.default_rng(0), 2000, 9, 9)["operations"])) == 9
+    assert (
+        len(np.unique(layers.RandAugment(geometric=False).draw(np.random.default_rng(0), 2000, 9, 9)["operations"]))
+        == 9
+    )
 
 
 def test_aug_mix_refuses_boxes_and_masks():

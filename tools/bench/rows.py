@@ -207,6 +207,7 @@ def select(rows, pattern, dtype=None, quick=False):
         ]
     if quick:
         chosen = [
-            replace(r, work=replace(r.work, new=min(r.work.new, 16), megabytes=0.2, steps=1, texts=100, pictures=64)) for r in chosen
+            replace(r, work=replace(r.work, new=min(r.work.new, 16), megabytes=0.2, steps=1, texts=100, pictures=64))
+            for r in chosen
         ]
     return chosen

@@ -39,7 +39,9 @@ PACKAGES = (
 class Worker:
     def __init__(self, side):
         self.side = side
-        self.models = functools.lru_cache(maxsize=2)(getattr(side, "load", dict))  # a row has at most two models of one contestant
+        self.models = functools.lru_cache(maxsize=2)(
+            getattr(side, "load", dict)
+        )  # a row has at most two models of one contestant
 
     def versions(self):
         found = {"python": platform.python_version()}

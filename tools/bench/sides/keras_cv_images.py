@@ -2,9 +2,10 @@
 
 from time import perf_counter
 
-import keras_cv
 import numpy as np
 import tensorflow as tf
+
+import keras_cv
 
 OUTPUT = 224  # pixels
 

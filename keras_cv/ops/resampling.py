@@ -1,0 +1,92 @@
+"""Resampling of images by matrices, over OpenCV; and where points and boxes go.
+
+A matrix `(3, 3)` maps homogeneous points `(x, y, 1)` of an image to those of the new one, in pixels that count from
+the upper left corner of the upper left pixel, as boxes do: the middle of that pixel is (0.5, 0.5).
+"""
+
+import numpy as np
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
+FILL_MODES = ("constant", "nearest", "reflect", "wrap")
+
+
+def known(value, names, argument):
+    if value in names:
+        return value
+    raise ValueError(f"{argument} must be one of {', '.join(names)}; got {value!r}.")
+
+
+def opencv():
+    try:
+        import cv2
+    except ImportError as error:
+        raise ImportError("Image layers need OpenCV: pip install 'keras-zoo[cv]'") from error
+    return cv2
+
+
+def warp(images, matrices, size, interpolation="bilinear", fill_mode="constant", fill_value=0.0):
+    """Images moved by matrices.
+
+    Args:
+        images: `(B, H, W, C)`; uint8 and float32, other dtypes with `interpolation="nearest"` only.
+        matrices: `(B, 3, 3)`.
+        size: `(H', W')` of the result.
+        interpolation: `"nearest"`, `"bilinear"` or `"bicubic"`.
+        fill_mode: what lies outside of an image: `"constant"`, `"nearest"` (the edge goes on), `"reflect"`
+            (dcba|abcd|dcba) or `"wrap"` (abcd|abcd|abcd).
+        fill_value: the constant.
+
+    Returns:
+        `(B, H', W', C)` of the same dtype.
+    """
+    cv2 = opencv()
+    flags = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}[interpolation]
+    borders = {"nearest": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT, "wrap": cv2.BORDER_WRAP}
+    border = borders.get(fill_mode, cv2.BORDER_CONSTANT)
+    height, width = map(int, size)
+    source = images if images.dtype in ("uint8", "float32") else images.astype("float64")
+    out = np.empty((len(images), height, width, images.shape[-1]), images.dtype)
+    # OpenCV counts from the middle of the upper left pixel.
+    matrices = shift(-0.5, -0.5) @ np.asarray(matrices, "float64") @ shift(0.5, 0.5)
+    same = images.shape[1:3] == (height, width)
+    for i, matrix in enumerate(matrices):
+        if same and np.array_equal(matrix, np.eye(3)):
+            out[i] = images[i]
+            continue
+        for k in range(0, images.shape[-1], 4):  # a border's colour has four channels
+            part = np.ascontiguousarray(source[i, ..., k : k + 4])
+            affine = (matrix[2] == (0, 0, 1)).all()
+            move, form = (cv2.warpAffine, matrix[:2]) if affine else (cv2.warpPerspective, matrix)
+            moved = move(part, form, (width, height), flags=flags, borderMode=border, borderValue=[fill_value] * 4)
+            out[i, ..., k : k + 4] = moved.reshape(height, width, -1)
+    return out
+
+
+def warp_masks(masks, matrices, size, fill_mode="constant", fill_value=0):
+    """Segmentation masks `(B, H, W, K)` of any dtype moved as `warp` moves images; no value is mixed with another."""
+    whole = masks.astype("uint8") if masks.dtype == bool else masks
+    return warp(whole, matrices, size, "nearest", fill_mode, fill_value).astype(masks.dtype, copy=False)
+
+
+def warp_boxes(boxes, matrices):
+    """The boxes `(B, N, 4)`, xyxy in pixels, around the moved corners of boxes."""
+    corners = boxes[..., [0, 1, 2, 1, 2, 3, 0, 3]].reshape(*boxes.shape[:2], 4, 2).astype("float64")
+    points = np.concatenate([corners, np.ones_like(corners[..., :1])], -1) @ np.swapaxes(matrices, 1, 2)[:, None]
+    points = points[..., :2] / points[..., 2:]
+    return np.concatenate([points.min(2), points.max(2)], -1).astype("float32")
+
+
+def shift(x, y):
+    """Matrices that move points by `x` and `y`, numbers or `(B,)`; `(3, 3)` or `(B, 3, 3)`."""
+    return affine(1.0, 0.0, x, 0.0, 1.0, y)
+
+
+def affine(a, b, c, d, e, f):
+    """Matrices `[[a, b, c], [d, e, f], [0, 0, 1]]` of numbers or arrays `(B,)`."""
+    rows = np.broadcast_arrays(*(np.asarray(x, "float64") for x in (a, b, c, d, e, f, 0, 0, 1)))
+    return np.stack(rows, -1).reshape(*rows[0].shape, 3, 3)
+
+
+def about_centre(matrices, height, width):
+    """Matrices that do what `matrices` do about the middle of an image in place of its corner."""
+    return shift(width / 2, height / 2) @ matrices @ shift(-width / 2, -height / 2)
