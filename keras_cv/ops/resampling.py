@@ -39,27 +39,57 @@ def warp(images, matrices, size, interpolation="bilinear", fill_mode="constant",
     Returns:
         `(B, H', W', C)` of the same dtype.
     """
+    height, width = map(int, size)
+    move = mover(interpolation, fill_mode, fill_value)
+    plain = images.dtype in ("uint8", "float32")
+    source = images if plain else images.astype("float64")
+    out = np.empty((len(images), height, width, images.shape[-1]), source.dtype)
+    for image, matrix, target in zip(source, np.asarray(matrices, "float64"), out, strict=True):
+        if images.shape[-1] <= 4:
+            move(image, matrix, target)
+            continue
+        for k in range(0, images.shape[-1], 4):  # a border's colour has four channels
+            part = np.empty_like(target[..., k : k + 4], order="C")
+            move(np.ascontiguousarray(image[..., k : k + 4]), matrix, part)
+            target[..., k : k + 4] = part
+    return out if plain else out.astype(images.dtype)
+
+
+def mover(interpolation="bilinear", fill_mode="constant", fill_value=0.0):
+    """What `warp` does to one image: `move(image, matrix, out)`, with `out` `(H', W', C)` of at most four channels.
+
+    `out` is contiguous, and may be the image itself. Shifts by whole pixels are copies.
+    """
     cv2 = opencv()
     flags = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}[interpolation]
     borders = {"nearest": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT, "wrap": cv2.BORDER_WRAP}
     border = borders.get(fill_mode, cv2.BORDER_CONSTANT)
-    height, width = map(int, size)
-    source = images if images.dtype in ("uint8", "float32") else images.astype("float64")
-    out = np.empty((len(images), height, width, images.shape[-1]), images.dtype)
-    # OpenCV counts from the middle of the upper left pixel.
-    matrices = shift(-0.5, -0.5) @ np.asarray(matrices, "float64") @ shift(0.5, 0.5)
-    same = images.shape[1:3] == (height, width)
-    for i, matrix in enumerate(matrices):
-        if same and np.array_equal(matrix, np.eye(3)):
-            out[i] = images[i]
-            continue
-        for k in range(0, images.shape[-1], 4):  # a border's colour has four channels
-            part = np.ascontiguousarray(source[i, ..., k : k + 4])
-            affine = (matrix[2] == (0, 0, 1)).all()
-            move, form = (cv2.warpAffine, matrix[:2]) if affine else (cv2.warpPerspective, matrix)
-            moved = move(part, form, (width, height), flags=flags, borderMode=border, borderValue=[fill_value] * 4)
-            out[i, ..., k : k + 4] = moved.reshape(height, width, -1)
-    return out
+    options = {"flags": flags, "borderMode": border, "borderValue": [fill_value] * 4}
+
+    def move(image, matrix, out):
+        (a, b, c), (d, e, f), last = matrix.tolist()
+        still = (a, b, d, e) == (1, 0, 0, 1) and c == round(c) and f == round(f)
+        affine = last == [0, 0, 1]
+        if affine and still and image.shape == out.shape and (fill_mode == "constant" or c == f == 0):
+            return slide(image, round(c), round(f), fill_value, out)
+        size = out.shape[1::-1]
+        # OpenCV counts from the middle of the upper left pixel.
+        if affine:
+            matrix = np.array([[a, b, c + (a + b - 1) / 2], [d, e, f + (d + e - 1) / 2]])
+            return cv2.warpAffine(image, matrix, size, dst=out, **options)
+        return cv2.warpPerspective(image, shift(-0.5, -0.5) @ matrix @ shift(0.5, 0.5), size, dst=out, **options)
+
+    return move
+
+
+def slide(image, x, y, fill_value, out):
+    """The image shifted by whole pixels, `x` to the right and `y` down, into `out` of the same shape."""
+    height, width = image.shape[:2]
+    x, y = max(-width, min(x, width)), max(-height, min(y, height))
+    top, bottom, left, right = max(y, 0), height + min(y, 0), max(x, 0), width + min(x, 0)
+    out[top:bottom, left:right] = image[top - y : bottom - y, left - x : right - x]
+    for beyond in (np.s_[:top], np.s_[bottom:], np.s_[:, :left], np.s_[:, right:]):
+        out[beyond] = fill_value
 
 
 def warp_masks(masks, matrices, size, fill_mode="constant", fill_value=0):
