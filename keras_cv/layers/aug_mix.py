@@ -87,11 +87,7 @@ class AugMix(RandomColourLayer):
         return result
 
     def boxes(self, boxes, p, size):
-        raise ValueError(
-            "AugMix lays moved copies of an image over each other, which boxes cannot follow; it takes none."
-        )
+        raise ValueError("AugMix lays moved copies of an image over each other; boxes cannot follow them.")
 
     def masks(self, masks, p):
-        raise ValueError(
-            "AugMix lays moved copies of an image over each other, which masks cannot follow; it takes none."
-        )
+        raise ValueError("AugMix lays moved copies of an image over each other; masks cannot follow them.")

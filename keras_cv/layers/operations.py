@@ -1,8 +1,8 @@
 """The operations among which `RandAugment` and `AugMix` choose, and how an image goes through a row of them.
 
-An operation has a strength between -1 and 1. Its sign is a direction, where the operation has two. Operations are the
-paper's (RandAugment, arXiv 1909.13719, from AutoAugment, arXiv 1805.09501), with the meaning they have in Pillow; shears
-and rotations are about the centre of the image, shifts by whole pixels.
+An operation has a strength between -1 and 1. Its sign is a direction, where the operation has two. Operations are those
+of the paper (RandAugment, arXiv 1909.13719, from AutoAugment, arXiv 1805.09501), with the meaning they have in Pillow;
+shears and rotations are about the centre of the image, shifts by whole pixels.
 """
 
 import numpy as np

@@ -36,9 +36,8 @@ FIXED = {
     "auto_contrast": lambda **k: layers.AutoContrast(**k),
     "grayscale": lambda **k: layers.Grayscale(output_channels=3, **k),
 }
-both = pytest.mark.parametrize(
-    "make", [*RANDOM.values(), *FIXED.values()], ids=[*RANDOM, *(f"{n}-fixed" for n in FIXED)]
-)
+ALL = {**RANDOM, **{f"{name}-fixed": make for name, make in FIXED.items()}}
+both = pytest.mark.parametrize("make", ALL.values(), ids=ALL)
 random_ones = pytest.mark.parametrize("make", RANDOM.values(), ids=RANDOM)
 
 
@@ -53,7 +52,8 @@ def seeded(make):
 def close(make, a, b, limit):
     """Where operations follow each other, a rounding may become a step of the next one."""
     several = make in (RANDOM["jitter"], RANDOM["rand_augment"], RANDOM["aug_mix"])
-    return np.quantile(np.abs(a - b), 0.98 if several else 1) <= limit
+    difference = np.abs(a - b)
+    return np.quantile(difference, 0.9) <= 2 * limit if several else difference.max() <= limit
 
 
 def plain(x):

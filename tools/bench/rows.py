@@ -89,8 +89,8 @@ class Side:
 class Row:
     """One comparison: `ours` against each of `peers`, by turns.
 
-    `unit` is "tokens/s", "texts/s", "images/s" or "MB/s" (more is better) or "s" (less is better). `fresh` starts a new process for
-    each turn, with one compilation cache on disk.
+    `unit` is "tokens/s", "texts/s", "images/s" or "MB/s" (more is better) or "s" (less is better). `fresh` starts a new
+    process for each turn, with one compilation cache on disk.
     """
 
     name: str
@@ -206,8 +206,6 @@ def select(rows, pattern, dtype=None, quick=False):
             for r in chosen
         ]
     if quick:
-        chosen = [
-            replace(r, work=replace(r.work, new=min(r.work.new, 16), megabytes=0.2, steps=1, texts=100, pictures=64))
-            for r in chosen
-        ]
+        little = {"megabytes": 0.2, "steps": 1, "texts": 100, "pictures": 64}
+        chosen = [replace(r, work=replace(r.work, new=min(r.work.new, 16), **little)) for r in chosen]
     return chosen

@@ -39,9 +39,8 @@ PACKAGES = (
 class Worker:
     def __init__(self, side):
         self.side = side
-        self.models = functools.lru_cache(maxsize=2)(
-            getattr(side, "load", dict)
-        )  # a row has at most two models of one contestant
+        load = getattr(side, "load", dict)
+        self.models = functools.lru_cache(maxsize=2)(load)  # a row has at most two models of one contestant
 
     def versions(self):
         found = {"python": platform.python_version()}
@@ -60,7 +59,7 @@ class Worker:
         return {}
 
     def run(self, work, folder, text):
-        """Does the work once. The answer has `seconds`, `amount` (tokens, megabytes, images) and a digest of the result.
+        """Does the work once. The answer has `seconds`, `amount` (tokens, megabytes, images) and the result's digest.
 
         `text` is the path of what is read: English, or pictures.
         """
