@@ -121,3 +121,71 @@ def test_configuration_comes_back(make):
     assert copy.get_config() == layer.get_config()
     config = keras.saving.serialize_keras_object(layer)
     assert keras.saving.deserialize_keras_object(config).get_config() == layer.get_config()
+
+
+@both
+def test_tf_data_gives_what_eager_calls_give(make):
+    tf = pytest.importorskip("tensorflow")
+    layer, mapped = seeded(make), seeded(make)
+    boxes = {"boxes": np.ones((4, 2, 4), "float32"), "classes": np.ones((4, 2), "float32")}
+    data = {"images": images(), "labels": np.arange(4)}
+    if "AugMix" not in type(layer).__name__:
+        data |= {"bounding_boxes": boxes, "segmentation_masks": np.ones((4, 20, 24, 1), "uint8")}
+    several = {key: np.concatenate([x, x]) for key, x in data.items() if key != "bounding_boxes"}
+    if "bounding_boxes" in data:
+        several["bounding_boxes"] = {key: np.concatenate([x, x]) for key, x in boxes.items()}
+    dataset = tf.data.Dataset.from_tensor_slices(several).batch(4, drop_remainder=True).map(mapped)
+    assert dataset.element_spec["images"].shape == (4, 20, 24, 3)
+    for batch in dataset.as_numpy_iterator():
+        eager = layer(data)
+        keras.tree.map_structure(np.testing.assert_array_equal, batch, eager)
+        unchanged = {key: x for key, x in eager.items() if key != "images"}
+        keras.tree.map_structure(
+            np.testing.assert_array_equal, unchanged, {key: x for key, x in data.items() if key != "images"}
+        )
+
+
+@pytest.mark.parametrize("sampler", [core.ConstantFactorSampler(0.7), core.NormalFactorSampler(0.4, 0.2, 0.1, 0.9)])
+def test_factors_are_distributions_too(sampler):
+    layer = layers.RandomColorDegeneration(sampler, seed=0)
+    drawn = 1 - layer.draw(np.random.default_rng(0), 1000, 1, 1)["factors"]
+    low, mean, high = (0.7,) * 3 if isinstance(sampler, core.ConstantFactorSampler) else (0.1, 0.4, 0.9)
+    assert abs(drawn.mean() - mean) < 0.02 and drawn.min() >= low - 1e-6 and drawn.max() <= high + 1e-6
+    again = type(layer).from_config(layer.get_config())
+    np.testing.assert_array_equal(again(images()), layer(images()))
+
+
+@pytest.mark.parametrize("factor", [0.3, (0.3, 0.3), core.UniformFactorSampler(0.3, 0.3)])
+def test_brightness_is_symmetric_for_a_number_alone(factor):
+    drawn = layers.RandomBrightness(factor).draw(np.random.default_rng(0), 500, 1, 1)["amounts"] / 255
+    assert drawn.max() <= 0.3 + 1e-6 and (drawn.min() < -0.25 if factor == 0.3 else drawn.min() > 0.29)
+
+
+def test_grey_of_one_channel():
+    assert layers.Grayscale()(images()).shape == (4, 20, 24, 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: layers.RandomBrightness(2), r"factor must be a range within \[-1.0, 1.0\]"),
+        (
+            lambda: layers.RandomBrightness("much"),
+            "factor must be a number, a pair of numbers or a FactorSampler; got 'much'",
+        ),
+        (lambda: layers.RandomSaturation((0.5, 0.2)), "the smaller end first"),
+        (lambda: layers.RandomHue(0.5, value_range=(255, 0)), "value_range must be a pair, the lower end first"),
+        (lambda: layers.RandomContrast(factor="x"), "factor must be a number or a pair of numbers; got 'x'"),
+        (lambda: layers.RandomGrayscale(1.5), "factor, a probability, must lie within 0 and 1; got 1.5"),
+        (lambda: layers.Grayscale(2), "output_channels must be 1 or 3; got 2"),
+        (lambda: layers.Posterization(bits=9), "bits must be whole numbers of bits from 1 to 8; got 9"),
+        (lambda: layers.RandomPosterization((4, 2)), r"from 1 to 8; got \(4, 2\)"),
+        (lambda: layers.Equalization(bins=1), "bins must be a whole number from 2 to 256; got 1"),
+        (lambda: layers.RandomJpegQuality(50), "factor must be a pair of qualities"),
+        (lambda: layers.RandomGaussianBlur(0, 1.0), "kernel_size must be a whole number from 1"),
+        (lambda: layers.ChannelShuffle(2)(images()), "3 channels cannot be divided into 2 groups"),
+    ],
+)
+def test_bad_arguments(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
