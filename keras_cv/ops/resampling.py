@@ -39,45 +39,45 @@ def warp(images, matrices, size, interpolation="bilinear", fill_mode="constant",
     Returns:
         `(B, H', W', C)` of the same dtype.
     """
-    height, width = map(int, size)
     move = mover(interpolation, fill_mode, fill_value)
-    plain = images.dtype in ("uint8", "float32")
-    source = images if plain else images.astype("float64")
-    out = np.empty((len(images), height, width, images.shape[-1]), source.dtype)
+    source = images if images.dtype in ("uint8", "float32") else images.astype("float64")
+    out = np.empty((len(images), *map(int, size), images.shape[-1]), source.dtype)
     for image, matrix, target in zip(source, np.asarray(matrices, "float64"), out, strict=True):
-        if images.shape[-1] <= 4:
-            move(image, matrix, target)
-            continue
-        for k in range(0, images.shape[-1], 4):  # a border's colour has four channels
-            part = np.empty_like(target[..., k : k + 4], order="C")
-            move(np.ascontiguousarray(image[..., k : k + 4]), matrix, part)
-            target[..., k : k + 4] = part
-    return out if plain else out.astype(images.dtype)
+        move(image, matrix, target)
+    return out.astype(images.dtype, copy=False)
 
 
 def mover(interpolation="bilinear", fill_mode="constant", fill_value=0.0):
-    """What `warp` does to one image: `move(image, matrix, out)`, with `out` `(H', W', C)` of at most four channels.
+    """`move(image, matrix, out)`, which does for one image `(H, W, C)` what `warp` does, into `out` `(H', W', C)`.
 
-    `out` is contiguous, and may be the image itself. Shifts by whole pixels are copies.
+    `out` is contiguous and may be the image itself. Shifts by whole pixels are copies.
     """
     cv2 = opencv()
     flags = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}[interpolation]
     borders = {"nearest": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT, "wrap": cv2.BORDER_WRAP}
-    border = borders.get(fill_mode, cv2.BORDER_CONSTANT)
-    options = {"flags": flags, "borderMode": border, "borderValue": [fill_value] * 4}
+    options = {"borderMode": borders.get(fill_mode, cv2.BORDER_CONSTANT), "borderValue": [fill_value] * 4}
 
     def move(image, matrix, out):
-        (a, b, c), (d, e, f), last = matrix.tolist()
-        still = (a, b, d, e) == (1, 0, 0, 1) and c == round(c) and f == round(f)
+        (a, b, x), (c, d, y), last = matrix.tolist()
         affine = last == [0, 0, 1]
-        if affine and still and image.shape == out.shape and (fill_mode == "constant" or c == f == 0):
-            return slide(image, round(c), round(f), fill_value, out)
-        size = out.shape[1::-1]
+        still = (a, b, c, d) == (1, 0, 0, 1) and x == round(x) and y == round(y)
+        if affine and still and image.shape == out.shape and (fill_mode == "constant" or x == y == 0):
+            slide(image, round(x), round(y), fill_value, out)
+            return
+        height, width, channels = out.shape
         # OpenCV counts from the middle of the upper left pixel.
         if affine:
-            matrix = np.array([[a, b, c + (a + b - 1) / 2], [d, e, f + (d + e - 1) / 2]])
-            return cv2.warpAffine(image, matrix, size, dst=out, **options)
-        return cv2.warpPerspective(image, shift(-0.5, -0.5) @ matrix @ shift(0.5, 0.5), size, dst=out, **options)
+            form = np.array([[a, b, x + (a + b - 1) / 2], [c, d, y + (c + d - 1) / 2]])
+        else:
+            form = TO_CENTRES @ matrix @ FROM_CENTRES
+        function = cv2.warpAffine if affine else cv2.warpPerspective
+        if channels <= 4:
+            function(image, form, (width, height), dst=out, flags=flags, **options)
+            return
+        for k in range(0, channels, 4):  # a border's colour has four channels
+            part = np.ascontiguousarray(image[..., k : k + 4])
+            moved = function(part, form, (width, height), flags=flags, **options)
+            out[..., k : k + 4] = moved.reshape(height, width, -1)
 
     return move
 
@@ -120,3 +120,6 @@ def affine(a, b, c, d, e, f):
 def about_centre(matrices, height, width):
     """Matrices that do what `matrices` do about the middle of an image in place of its corner."""
     return shift(width / 2, height / 2) @ matrices @ shift(-width / 2, -height / 2)
+
+
+TO_CENTRES, FROM_CENTRES = shift(-0.5, -0.5), shift(0.5, 0.5)

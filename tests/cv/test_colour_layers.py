@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from photographs import photographs
 
-from keras_cv import layers
+from keras_cv import core, layers
 
 RANDOM = {
     "brightness": lambda **k: layers.RandomBrightness(0.4, **k),

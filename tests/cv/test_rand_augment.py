@@ -8,6 +8,8 @@ from PIL import Image, ImageEnhance, ImageOps
 from keras_cv import layers
 from keras_cv.layers.operations import COLOURS, GEOMETRIC, Operations
 from keras_cv.layers.rand_augment import RandAugment
+from keras_cv.ops import colour
+from keras_cv.ops.resampling import mover, warp
 
 PILLOW = {
     "auto_contrast": lambda image, s: ImageOps.autocontrast(image),
@@ -113,6 +115,35 @@ def test_neighbouring_movements_are_one():
     )
     np.testing.assert_allclose(warped, [matrices[0, 2] @ matrices[0, 0], matrices[0, 4]])
     np.testing.assert_allclose(operations.movements(chosen[0], matrices[0]), warped)
+
+
+def test_movements_after_colours_work_in_place():
+    operations = Operations(("brightness", "rotate", "shear_x"), 0.5, (8, 4))
+    image = photographs((31, 37))[0]
+    chosen, strengths = np.array([0, 1, 0, 2]), np.array([0.5, 0.7, -0.2, -0.9])
+    matrices = operations.matrices(chosen, strengths, 31, 37)
+    expected = image
+    for k, strength, matrix in zip(chosen, strengths, matrices, strict=True):
+        moved = warp(expected[None], matrix[None], (31, 37))
+        expected = moved[0] if k else colour.brightness(expected[None], 1 + 0.9 * strength)[0]
+    out = np.empty_like(image)
+    operations.apply(image, chosen, strengths, matrices, mover(), out)
+    np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("x", [-40, -3, 0, 5, 40])
+@pytest.mark.parametrize("y", [-2, 0, 1, 31])
+def test_shifts_by_whole_pixels(x, y):
+    image = photographs((31, 37))[0]
+    matrix = np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], "float64")
+    almost = matrix + np.array([[0, 0, 1e-7], [0, 0, 0], [0, 0, 0]])  # interpolated
+    shifted, interpolated = np.empty_like(image), np.empty_like(image)
+    mover(fill_value=9)(image, matrix, shifted)
+    mover(fill_value=9)(image, almost, interpolated)
+    np.testing.assert_array_equal(shifted, interpolated)
+    own = image.copy()
+    mover(fill_value=9)(own, matrix, own)
+    np.testing.assert_array_equal(own, shifted)
 
 
 @pytest.mark.parametrize(
