@@ -1,9 +1,23 @@
 """Preprocessing and augmentation of images, with their labels, boxes and masks."""
 
-from keras_cv.layers.factors import ConstantFactorSampler, NormalFactorSampler, UniformFactorSampler
+from keras_cv.layers.aug_mix import AugMix
+from keras_cv.layers.channels import ChannelShuffle, Grayscale, RandomChannelShift, RandomGrayscale, RandomInvert
+from keras_cv.layers.colours import (
+    RandomBrightness,
+    RandomColorDegeneration,
+    RandomColorJitter,
+    RandomContrast,
+    RandomGamma,
+    RandomHue,
+    RandomSaturation,
+)
+from keras_cv.layers.factors import ConstantFactorSampler, FactorSampler, NormalFactorSampler, UniformFactorSampler
+from keras_cv.layers.filters import RandomGaussianBlur, RandomGaussianNoise, RandomJpegQuality, RandomSharpness
 from keras_cv.layers.flip import RandomFlip
 from keras_cv.layers.image_layer import ImageLayer, RandomImageLayer
+from keras_cv.layers.levels import AutoContrast, Equalization, Posterization, RandomPosterization, Solarization
 from keras_cv.layers.placed import CenterCrop, JitteredResize, RandomCrop, RandomCropAndResize, Resizing
+from keras_cv.layers.rand_augment import RandAugment
 from keras_cv.layers.warps import (
     RandomAffine,
     RandomPerspective,
@@ -15,22 +29,46 @@ from keras_cv.layers.warps import (
 )
 
 __all__ = [
+    "AugMix",
+    "AutoContrast",
     "CenterCrop",
+    "ChannelShuffle",
     "ConstantFactorSampler",
+    "Equalization",
+    "FactorSampler",
+    "Grayscale",
     "ImageLayer",
     "JitteredResize",
     "NormalFactorSampler",
+    "Posterization",
+    "RandAugment",
     "RandomAffine",
+    "RandomBrightness",
+    "RandomChannelShift",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
     "RandomCrop",
     "RandomCropAndResize",
     "RandomFlip",
+    "RandomGamma",
+    "RandomGaussianBlur",
+    "RandomGaussianNoise",
+    "RandomGrayscale",
+    "RandomHue",
     "RandomImageLayer",
+    "RandomInvert",
+    "RandomJpegQuality",
     "RandomPerspective",
+    "RandomPosterization",
     "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
     "RandomShear",
     "RandomTranslation",
     "RandomWarp",
     "RandomZoom",
     "Resizing",
+    "Solarization",
     "UniformFactorSampler",
 ]

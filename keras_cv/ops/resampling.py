@@ -48,26 +48,48 @@ def warp(images, matrices, size, interpolation="bilinear", fill_mode="constant",
 
 
 def mover(interpolation="bilinear", fill_mode="constant", fill_value=0.0):
-    """`move(image, matrix, out)`, which does for one image `(H, W, C)` what `warp` does, into `out` `(H', W', C)`."""
+    """`move(image, matrix, out)`, which does for one image `(H, W, C)` what `warp` does, into `out` `(H', W', C)`.
+
+    `out` is contiguous and may be the image itself. Shifts by whole pixels are copies.
+    """
     cv2 = opencv()
     flags = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}[interpolation]
     borders = {"nearest": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT, "wrap": cv2.BORDER_WRAP}
     options = {"borderMode": borders.get(fill_mode, cv2.BORDER_CONSTANT), "borderValue": [fill_value] * 4}
 
     def move(image, matrix, out):
-        if image.shape == out.shape and (matrix == IDENTITY).all():
-            np.copyto(out, image)
+        (a, b, x), (c, d, y), last = matrix.tolist()
+        affine = last == [0, 0, 1]
+        still = (a, b, c, d) == (1, 0, 0, 1) and x == round(x) and y == round(y)
+        if affine and still and image.shape == out.shape and (fill_mode == "constant" or x == y == 0):
+            slide(image, round(x), round(y), fill_value, out)
             return
         height, width, channels = out.shape
-        matrix = TO_CENTRES @ matrix @ FROM_CENTRES
-        affine = (matrix[2] == IDENTITY[2]).all()
-        function, form = (cv2.warpAffine, matrix[:2]) if affine else (cv2.warpPerspective, matrix)
+        # OpenCV counts from the middle of the upper left pixel.
+        if affine:
+            form = np.array([[a, b, x + (a + b - 1) / 2], [c, d, y + (c + d - 1) / 2]])
+        else:
+            form = TO_CENTRES @ matrix @ FROM_CENTRES
+        function = cv2.warpAffine if affine else cv2.warpPerspective
+        if channels <= 4:
+            function(image, form, (width, height), dst=out, flags=flags, **options)
+            return
         for k in range(0, channels, 4):  # a border's colour has four channels
-            part = np.ascontiguousarray(image[..., k : k + 4]) if channels > 4 else image
+            part = np.ascontiguousarray(image[..., k : k + 4])
             moved = function(part, form, (width, height), flags=flags, **options)
             out[..., k : k + 4] = moved.reshape(height, width, -1)
 
     return move
+
+
+def slide(image, x, y, fill_value, out):
+    """The image shifted by whole pixels, `x` to the right and `y` down, into `out` of the same shape."""
+    height, width = image.shape[:2]
+    x, y = max(-width, min(x, width)), max(-height, min(y, height))
+    top, bottom, left, right = max(y, 0), height + min(y, 0), max(x, 0), width + min(x, 0)
+    out[top:bottom, left:right] = image[top - y : bottom - y, left - x : right - x]
+    for beyond in (np.s_[:top], np.s_[bottom:], np.s_[:, :left], np.s_[:, right:]):
+        out[beyond] = fill_value
 
 
 def warp_masks(masks, matrices, size, fill_mode="constant", fill_value=0):
@@ -137,6 +159,4 @@ def about_centre(matrices, height, width):
     return shift(width / 2, height / 2) @ matrices @ shift(-width / 2, -height / 2)
 
 
-IDENTITY = np.eye(3)
-# OpenCV counts from the middle of the upper left pixel.
 TO_CENTRES, FROM_CENTRES = shift(-0.5, -0.5), shift(0.5, 0.5)
