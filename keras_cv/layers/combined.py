@@ -163,6 +163,11 @@ class RandomAugmentationPipeline(Choosing):
         self.rate = rate
         self.batchwise = batchwise
 
+    def rows_of(self, count):
+        for _ in range(self.augmentations_per_image):
+            count = super().rows_of(count)
+        return count
+
     def augment(self, batch, random):
         for _ in range(self.augmentations_per_image):
             used = self.chances(random, len(batch)) < self.rate

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_cv.layers import batch as batches
-from keras_cv.layers.mixing import Mixing
+from keras_cv.layers.mixing import Mixing, partners
 from keras_cv.ops.visible import uncovered
 from keras_zoo.config import serializable
 
@@ -32,9 +32,11 @@ class CopyPaste(Mixing):
     def augment(self, batch, random):
         if batch.boxes is None:
             raise ValueError("CopyPaste pastes the objects in bounding_boxes; there are none in the data.")
+        if len(batch) == 1:
+            return self.alone(batch)
         inside, rows = batches.settle(batch.boxes, batch.rows, batch.size)
         batch = batch.replace(boxes=inside, rows=rows)
-        others = batch.take(random.permutation(len(batch)))
+        others = batch.take(partners(random, len(batch)))
         chosen = (random.random(others.boxes.shape[:2]) < self.rate) & ~batches.padding(others.boxes)
         pasted = np.zeros((len(batch), *batch.size), bool)
         boxes, other_boxes = np.empty_like(batch.boxes), np.full_like(others.boxes, -1)

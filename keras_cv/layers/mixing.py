@@ -13,8 +13,8 @@ from keras_zoo.config import serializable
 class Mixing(RandomImageLayer):
     """What layers share that mix the images of a batch.
 
-    They take a batch of images of one size. Labels are mixed as images are, so they are numbers: one-hot classes
-    `(B, classes)`, which become float32. Boxes of all images that are mixed are kept, with padding after them.
+    They take a batch of images of one size. Labels are mixed as images are, so they are floats: one-hot classes
+    `(B, classes)`. Boxes of all images that are mixed are kept, with padding after them.
 
     Args:
         max_boxes: rows of boxes in the result, further ones being cut off; None for as many as there may be.
@@ -50,17 +50,17 @@ class Mixing(RandomImageLayer):
 
     def mixed_labels(self, labels, others, share):
         """`share` `(B,)` of the labels, and the rest of `others`."""
-        labels, others = self.numbers(labels), self.numbers(others)
-        share = share.astype("float32").reshape(-1, *[1] * (labels.ndim - 1))
+        if labels.dtype.kind != "f":
+            raise ValueError(
+                f"{type(self).__name__} mixes labels: give one-hot ones as floats, (B, classes), such as "
+                f"keras.ops.one_hot makes; got {labels.dtype} of shape {labels.shape}."
+            )
+        share = share.astype(labels.dtype).reshape(-1, *[1] * (labels.ndim - 1))
         return labels * share + others * (1 - share)
 
-    def numbers(self, labels):
-        if (labels.ndim == 1 and labels.dtype.kind != "f") or labels.dtype.kind not in "biuf":
-            raise ValueError(
-                f"{type(self).__name__} mixes labels: give one-hot ones, (B, classes), such as keras.ops.one_hot makes;"
-                f" got {labels.dtype} of shape {labels.shape}."
-            )
-        return labels.astype("float32")
+    def alone(self, batch):
+        """An image that has no other one to be mixed with, as it is."""
+        return batch if batch.boxes is None else batch.compact(self.rows_of(batch.boxes.shape[1]))
 
     def both(self, batch, others, boxes, other_boxes):
         """The rows of both for each image, the boxes being these, without gaps."""
@@ -68,6 +68,14 @@ class Mixing(RandomImageLayer):
         boxes = np.concatenate([boxes, other_boxes], 1)
         rows = batches.blanked(rows, batches.padding(boxes))
         return batch.replace(boxes=boxes, rows=rows).compact(self.max_boxes)
+
+
+def partners(random, count):
+    """Another image for each of `count`: their places, in one circle."""
+    order = random.permutation(count)
+    places = np.empty_like(order)
+    places[order] = np.roll(order, 1)
+    return places
 
 
 @serializable
@@ -90,8 +98,10 @@ class MixUp(Mixing):
     def augment(self, batch, random):
         if batch.masks is not None:
             raise ValueError("MixUp cannot blend segmentation_masks; CutMix and Mosaic take them.")
-        share, order = random.beta(self.alpha, self.alpha, len(batch)), random.permutation(len(batch))
-        others = batch.take(order)
+        if len(batch) == 1:
+            return self.alone(batch)
+        share = random.beta(self.alpha, self.alpha, len(batch))
+        others = batch.take(partners(random, len(batch)))
         images = np.empty_like(batch.images)
         for out, image, other, part in zip(images, batch.images, others.images, share.tolist()):
             blended = opencv().addWeighted(image, part, other, 1 - part, 0)
@@ -121,11 +131,12 @@ class CutMix(Mixing):
         self.alpha = alpha
 
     def augment(self, batch, random):
+        if len(batch) == 1:
+            return self.alone(batch)
         height, width = batch.size
         count = len(batch)
         side = np.sqrt(random.beta(self.alpha, self.alpha, count))
-        order, centres = random.permutation(count), random.random((2, count))
-        others = batch.take(order)
+        centres, others = random.random((2, count)), batch.take(partners(random, count))
         size = np.array([[height], [width]])
         low = np.clip(np.rint(size * (centres - side / 2)), 0, size).astype(int)
         high = np.clip(np.rint(size * (centres + side / 2)), 0, size).astype(int)
