@@ -16,10 +16,11 @@ import shutil
 from pathlib import Path
 
 import keras
-import keras_cv
 import numpy as np
-from keras_cv.models import ImageClassifier, ResNetBackbone, ResNetV2Backbone
 from keras_cv.src.utils.preset_utils import save_to_preset  # its public classes lack the method
+
+import keras_cv
+from keras_cv.models import ImageClassifier, ResNetBackbone, ResNetV2Backbone
 
 FOLDER = Path(__file__).parent.parent.parent / "tests" / "golden" / "keras_cv"
 

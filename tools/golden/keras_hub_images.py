@@ -6,9 +6,9 @@ In the environment of `keras_hub_folders.py`, with one package more for a photog
     KERAS_BACKEND=jax peers/bin/python tools/golden/keras_hub_images.py
 
 `<case>/` is as KerasHub saved it, but that HDF5 files, which are mostly empty, are compressed; `<case>.npz` holds the
-outputs for the images in `resnet_images.npz`, divided by 255. The weights are random, the statistics of batch normalisation too, and
-images have odd sizes, so that a wrong padding, epsilon, stride or order of layers shows in the outputs.
-`resnet_image_converters.npz` holds a photograph and what converters of several settings make of it.
+outputs for the images in `resnet_images.npz`, divided by 255. The weights are random, the statistics of batch
+normalisation too, and images have odd sizes, so that a wrong padding, epsilon, stride or order of layers shows in the
+outputs. `resnet_image_converters.npz` holds a photograph and what converters of several settings make of it.
 """
 
 import gzip
