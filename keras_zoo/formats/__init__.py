@@ -3,10 +3,15 @@
 from pathlib import Path
 
 from keras_zoo.errors import PresetError
-from keras_zoo.formats import keras_hub, native, transformers
+from keras_zoo.formats import keras_cv, keras_hub, native, transformers
 from keras_zoo.formats.files import read_json
 
-LAYOUTS = (native.NativeLayout, keras_hub.KerasHubLayout, transformers.TransformersLayout)
+LAYOUTS = (
+    native.NativeLayout,
+    keras_hub.KerasHubLayout,
+    keras_cv.KerasCVLayout,
+    transformers.TransformersLayout,
+)
 WRITERS = {"keras_zoo": native.write, "transformers": transformers.write}
 
 
