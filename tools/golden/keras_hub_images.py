@@ -30,8 +30,9 @@ IMAGENET = {
 CONVERTERS = {
     "crop": {"image_size": (24, 20)},
     "crop_up": {"image_size": (52, 40)},
+    "pad_odd": {"image_size": (20, 26), "crop_to_aspect_ratio": False, "pad_to_aspect_ratio": True},
     "stretch": {"image_size": (20, 30), "crop_to_aspect_ratio": False},
-    "pad": {"image_size": (24, 24), "crop_to_aspect_ratio": False, "pad_to_aspect_ratio": True},
+    "pad": {"image_size": (23, 24), "crop_to_aspect_ratio": False, "pad_to_aspect_ratio": True},
     "antialias": {"image_size": (14, 18), "antialias": True},
     "bicubic": {"image_size": (24, 20), "interpolation": "bicubic"},
     "bicubic_antialias": {"image_size": (14, 18), "interpolation": "bicubic", "antialias": True},
