@@ -74,9 +74,7 @@ KERAS_HUB = HubCheckpoint(
     classes={
         "ResNetBackbone": Settings(NETWORK),
         "ResNetImageClassifier": Settings(
-            ("num_classes", "pooling", "activation", "dropout"),
-            unread=("head_dtype",),
-            convert={"activation": read_activation},
+            ("num_classes", "pooling", "activation", "dropout"), convert={"activation": read_activation}
         ),
         "ResNetImageClassifierPreprocessor": Settings(defaults={"image_size": None, "scale": None, "offset": None}),
     },
