@@ -59,7 +59,7 @@ HUB_JSON = {
     "an unknown setting": (
         "config",
         setting(groups=32),
-        r"config\.json.* not express: groups=32\. It expresses input_",
+        r"config\.json.*express: groups=32\. It expresses input_",
     ),
     "an unknown setting of the pixels": ("image_converter", setting(gamma=2.2), "not express: gamma=2.2.*image_size"),
     "an unknown block": ("config", setting(block_type="dense"), "does not fit ResNetBackbone: block_type.*'dense'"),
@@ -67,7 +67,7 @@ HUB_JSON = {
     "lists of two lengths": (
         "config",
         setting(stackwise_num_strides=[1]),
-        r"stackwise_num_strides=\[1\] must be lists",
+        r"_num_strides=\[1\] must be lists",
     ),
     "a function": ("task", setting(activation=FUNCTION), "activation must be a name"),
     "an unknown pooling": ("task", setting(pooling="median"), "does not fit ResNetImageClassifier: pooling.*'median'"),
@@ -120,7 +120,7 @@ CV_JSON = {
     ),
     "a task alone": (
         lambda d: d["config"].pop("backbone"),
-        "names the class 'ImageClassifier'; of KerasCV's backbones",
+        "the class 'ImageClassifier'; of KerasCV's backbones",
     ),
     "a backbone of another package": (inside(named("os>system")), r"must hold a registered_name.*got the name 'os>sys"),
     "a backbone that is none": (lambda d: d["config"].update(backbone="resnet"), "must hold a registered_name"),

@@ -10,7 +10,7 @@ NETWORK = {
     "stackwise_strides": "stackwise_num_strides",
     "input_shape": "image_shape",
 }
-# What KerasCV does not say: the order of axes, a stem of one convolution, padding as TensorFlow has it, its own epsilon.
+# What KerasCV does not say: the order of axes, one convolution as stem, padding as TensorFlow has it, its own epsilon.
 FIXED = {
     "data_format": "channels_last",
     "input_conv_filters": [64],
