@@ -48,7 +48,8 @@ class Work:
 
     `draft` lets a small model guess for the large one. `calls` are pairs of prompt length and `max_length`, for
     `kind="compilations"`; `megabytes` is the text for tokenizers. `rows` and `steps` are the batch (size; tokens, or
-    pixels of a side) and the number of training steps, for `kind="train"`; `texts` is how many there are for `kind="embed"`.
+    pixels of a side) and the number of training steps, for `kind="train"`; `texts` is how many there are for
+    `kind="embed"`.
     """
 
     kind: str = "generate"
