@@ -72,33 +72,33 @@ class OneThread:
 one_thread = OneThread()
 
 
-def call_in_graph(function, *args):
+def call_in_graph(function, *args, learn_from=None):
     """Runs a NumPy `function` inside a TensorFlow graph on `args`, a structure of symbolic tensors.
 
     A ragged tensor arrives as a list of arrays. The structure, dtypes and shapes of the result are learnt by calling
     `function` on two examples (empty strings, zeros) that differ in the axes whose size is unknown, so `function`
-    declares nothing.
+    declares nothing. Where it refuses such examples, `learn_from` stands in for it there.
     """
     import tensorflow as tf
 
     function = tf.autograph.experimental.do_not_convert(function)
     leaves = [x if isinstance(x, tf.RaggedTensor) else tf.convert_to_tensor(x) for x in keras.tree.flatten(args)]
 
-    def run(*values):
+    def run(called, values):
         values = iter(values)
         rebuilt = [rows_of(next(values), next(values)) if is_ragged(x) else next(values) for x in leaves]
-        return function(*keras.tree.pack_sequence_as(args, rebuilt))
+        return called(*keras.tree.pack_sequence_as(args, rebuilt))
 
-    def arrays(*values):
-        return [np.asarray(x) for x in keras.tree.flatten(run(*values))]
+    def arrays(structure):
+        return [np.asarray(x) for x in keras.tree.flatten(structure)]
 
     def run_alone(*values):
         with one_thread:
-            return arrays(*values)
+            return arrays(run(function, values))
 
     one, two = ([part for x in leaves for part in example_parts(x, size)] for size in (1, 2))
-    example, others = run(*one), arrays(*two)
-    likes = [np.asarray(x) for x in keras.tree.flatten(example)]
+    example, other = (run(learn_from or function, values) for values in (one, two))
+    likes, others = arrays(example), arrays(other)
     outputs = tf.numpy_function(run_alone, [part for x in leaves for part in parts(x)], [x.dtype for x in likes])
     for output, like, other in zip(outputs, likes, others, strict=True):
         output.set_shape([n if n == m else None for n, m in zip(like.shape, other.shape, strict=True)])
