@@ -29,8 +29,8 @@ def resize(image, size, interpolation="bilinear", antialias=False):
     """An image `(H, W, C)` as `(height, width, C)`, for `size` = `(height, width)`; centres of pixels stay in place.
 
     Args:
-        image: uint8 or float32. The result is of the same dtype: of a uint8 image it is rounded to whole grey levels, as
-            Keras, KerasHub and Pillow do.
+        image: uint8 or float32. The result is of the same dtype; that of a uint8 image is rounded to whole grey levels,
+            as Keras, KerasHub and Pillow do.
         interpolation: one of `INTERPOLATIONS`.
         antialias: widen the kernel where the image shrinks, as Pillow, torchvision and timm do. uint8 images are then
             resized by Pillow itself. Without it every pixel is read off at a point, as TensorFlow and KerasHub do.
