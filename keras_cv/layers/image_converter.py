@@ -64,14 +64,6 @@ class ImageConverter(Preprocessor):
         self.antialias = antialias
         self.resize_to = resize_to if resize_to is None or is_length(resize_to) else tuple(resize_to)
 
-    def __call__(self, x, y=None, sample_weight=None):
-        if tfdata.is_graph_tensor(x) and x.dtype.name == "string":  # an empty path is no example of an image
-            given = {k: v for k, v in {"x": x, "y": y, "sample_weight": sample_weight}.items() if v is not None}
-            return tfdata.call_in_graph(
-                lambda parts: self.call(**parts), given, learn_from=lambda parts: self.call(**parts | black(parts["x"]))
-            )
-        return super().__call__(x, y, sample_weight)
-
     def call(self, x, y=None, sample_weight=None):
         x = self.convert(x) if is_single(x) else self.batch([self.resized(image) for image in x])
         return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
@@ -111,6 +103,8 @@ class ImageConverter(Preprocessor):
 
 def pixels_of(source):
     """An image `(H, W, 3)`: float arrays with three channels as they are, everything else through `load_image`."""
+    if tfdata.learning_shapes.active and isinstance(source, bytes):  # an example of a path
+        return np.zeros((1, 1, 3), "uint8")
     if isinstance(source, np.ndarray) and source.ndim == 3 and source.shape[-1] == 3 and source.dtype.kind == "f":
         return source.astype("float32", copy=False)
     return load_image(as_path(source) if isinstance(source, bytes) else source)
@@ -119,10 +113,6 @@ def pixels_of(source):
 def is_single(x):
     """Whether `x` is one image; an array of three axes is one if the last of them can be channels."""
     return is_one(x) and not (getattr(x, "ndim", 0) == 3 and x.shape[-1] not in (1, 3, 4))
-
-
-def black(paths):
-    return {"x": np.zeros((*paths.shape, 1, 1, 3), "uint8")}
 
 
 def is_length(x):

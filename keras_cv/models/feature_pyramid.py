@@ -2,10 +2,11 @@
 
 import keras
 
+from keras_cv.ops.fuse import Fusing
 from keras_zoo import Backbone
 
 
-class FeaturePyramidBackbone(Backbone):
+class FeaturePyramidBackbone(Fusing, Backbone):
     """A backbone with `pyramid_outputs`, `{"P2": …, "P5": …}`: level `Pn` is `2 ** n` times smaller than the image.
 
     A subclass sets `pyramid_outputs`, symbolic tensors by the name of their level, before it calls this constructor.
