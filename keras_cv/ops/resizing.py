@@ -29,8 +29,8 @@ def resize(image, size, interpolation="bilinear", antialias=False):
     """An image `(H, W, C)` as `(height, width, C)`, for `size` = `(height, width)`; centres of pixels stay in place.
 
     Args:
-        image: uint8 or float32. The result is float32, but of a uint8 image that is uint8 already: one that keeps its
-            size, `"nearest"`, and what Pillow resizes, which is rounded to whole numbers.
+        image: uint8 or float32. The result is of the same dtype; that of a uint8 image is rounded to whole grey levels,
+            as Keras, KerasHub and Pillow do.
         interpolation: one of `INTERPOLATIONS`.
         antialias: widen the kernel where the image shrinks, as Pillow, torchvision and timm do. uint8 images are then
             resized by Pillow itself. Without it every pixel is read off at a point, as TensorFlow and KerasHub do.
@@ -42,10 +42,13 @@ def resize(image, size, interpolation="bilinear", antialias=False):
         return image[rows[:, None], columns]
     if image.dtype == np.uint8 and antialias and interpolation in PILLOW and image.shape[-1] in (1, 3):
         return by_pillow(image, size, interpolation)
+    resized = image.astype("float32", copy=False)
     for axis in (0, 1):
         matrix = matrix_of(image.shape[axis], size[axis], interpolation, antialias)
-        image = np.moveaxis(np.tensordot(matrix, image.astype("float32", copy=False), (1, axis)), 0, axis)
-    return np.ascontiguousarray(image)
+        resized = np.moveaxis(np.tensordot(matrix, resized, (1, axis)), 0, axis)
+    if image.dtype == np.uint8:
+        return np.clip(np.rint(resized), 0, 255).astype("uint8", order="C")
+    return np.ascontiguousarray(resized)
 
 
 def nearest(old, new):
@@ -100,7 +103,8 @@ def crop_to_ratio(image, size):
 
 
 def pad_to_ratio(image, size):
-    """The image in the middle of zeros, with the proportions of `size`; bounds are rounded down, as Keras does."""
+    """The image in the middle of zeros, with the proportions of `size`, as Keras does it: bounds are rounded down, and
+    both sides get as much, so that of an odd difference a row or column is left out."""
     (rows, columns), (height, width) = image.shape[:2], size
     missing = max(int(columns * height / width), rows) - rows, max(int(rows * width / height), columns) - columns
-    return np.pad(image, [*((n // 2, n - n // 2) for n in missing), (0, 0)])
+    return np.pad(image, [*((n // 2, n // 2) for n in missing), (0, 0)])
