@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from keras_zoo.errors import PresetError
-from keras_zoo.formats import keras_hub, native, state_dict, transformers
+from keras_zoo.formats import keras_cv, keras_hub, native, state_dict, transformers
 from keras_zoo.formats.files import read_json
 
 LAYOUTS = (
     native.NativeLayout,
     keras_hub.KerasHubLayout,
+    keras_cv.KerasCVLayout,
     transformers.TransformersLayout,
     state_dict.TimmLayout,
 )

@@ -2,6 +2,8 @@
 
 from keras_cv.models.resnet.backbone import ResNetBackbone
 from keras_cv.models.resnet.checkpoint import TRANSFORMERS
+from keras_cv.models.resnet.keras_cv import KERAS_CV
+from keras_cv.models.resnet.keras_hub import KERAS_HUB
 from keras_cv.models.resnet.tasks import ResNetImageClassifier, ResNetImageClassifierPreprocessor
 from keras_cv.models.resnet.torch_names import STATE_DICT
 from keras_cv.testing import image_batch
@@ -25,6 +27,8 @@ FAMILY = register(
         tiny_preprocessors={"ResNetImageClassifier": lambda: ResNetImageClassifierPreprocessor((32, 32), 1 / 255)},
         transformers=TRANSFORMERS,
         state_dict=STATE_DICT,
+        keras_hub=KERAS_HUB,
+        keras_cv=KERAS_CV,
     )
 )
 
