@@ -14,7 +14,7 @@ from transformers import ConvNextImageProcessor
 from keras_cv.layers import ImageConverter
 from keras_cv.layers.image_converter import from_mean_and_std
 from keras_cv.models.resnet.torch_names import read_pretrained
-from keras_cv.ops import resampling
+from keras_cv.ops import resizing
 from keras_cv.tasks.image_processor import read_pixels, read_sizes
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -69,20 +69,20 @@ def test_floats_are_resized_as_bytes_are(photograph):
     assert difference.max() < 1.01 and difference.mean() < 0.3
 
 
-@pytest.mark.parametrize("interpolation", resampling.KERNELS)
+@pytest.mark.parametrize("interpolation", resizing.KERNELS)
 @pytest.mark.parametrize("antialias", [False, True])
 @pytest.mark.parametrize("size", [(23, 31), (80, 90), (37, 50)])
 def test_resizing_is_that_of_keras(interpolation, antialias, size):
     image = np.random.default_rng(0).uniform(0, 255, (37, 50, 3)).astype("float32")
-    found = resampling.resize(image, size, interpolation, antialias)
+    found = resizing.resize(image, size, interpolation, antialias)
     expected = keras.ops.image.resize(image, size, interpolation, antialias=antialias, data_format="channels_last")
     np.testing.assert_allclose(found, expected, atol=0.01)
 
 
 def test_nearest_takes_pixels_as_they_are():
     image = np.arange(12, dtype="uint8").reshape(4, 3, 1)
-    np.testing.assert_array_equal(resampling.resize(image, (2, 3), "nearest")[..., 0], [[3, 4, 5], [9, 10, 11]])
-    np.testing.assert_array_equal(resampling.resize(image, (4, 6), "nearest")[0, :, 0], [0, 0, 1, 1, 2, 2])
+    np.testing.assert_array_equal(resizing.resize(image, (2, 3), "nearest")[..., 0], [[3, 4, 5], [9, 10, 11]])
+    np.testing.assert_array_equal(resizing.resize(image, (4, 6), "nearest")[0, :, 0], [0, 0, 1, 1, 2, 2])
 
 
 def test_proportions():
