@@ -11,13 +11,24 @@ from keras_cv.layers.colours import (
     RandomHue,
     RandomSaturation,
 )
+from keras_cv.layers.combined import (
+    Augmenter,
+    RandomApply,
+    RandomAugmentationPipeline,
+    RandomChoice,
+    RepeatedAugmentation,
+)
+from keras_cv.layers.copy_paste import CopyPaste
+from keras_cv.layers.erasing import GridMask, RandomCutout, RandomErasing
 from keras_cv.layers.factors import ConstantFactorSampler, FactorSampler, NormalFactorSampler, UniformFactorSampler
 from keras_cv.layers.filters import RandomGaussianBlur, RandomGaussianNoise, RandomJpegQuality, RandomSharpness
 from keras_cv.layers.flip import RandomFlip
 from keras_cv.layers.image_layer import ImageLayer, RandomImageLayer
 from keras_cv.layers.levels import AutoContrast, Equalization, Posterization, RandomPosterization, Solarization
+from keras_cv.layers.mixing import CutMix, MixUp, Mosaic
 from keras_cv.layers.placed import CenterCrop, JitteredResize, RandomCrop, RandomCropAndResize, Resizing
 from keras_cv.layers.rand_augment import RandAugment
+from keras_cv.layers.rescaling import Rescaling
 from keras_cv.layers.warps import (
     RandomAffine,
     RandomPerspective,
@@ -30,26 +41,37 @@ from keras_cv.layers.warps import (
 
 __all__ = [
     "AugMix",
+    "Augmenter",
     "AutoContrast",
     "CenterCrop",
     "ChannelShuffle",
     "ConstantFactorSampler",
+    "CopyPaste",
+    "CutMix",
     "Equalization",
     "FactorSampler",
     "Grayscale",
+    "GridMask",
     "ImageLayer",
     "JitteredResize",
+    "MixUp",
+    "Mosaic",
     "NormalFactorSampler",
     "Posterization",
     "RandAugment",
     "RandomAffine",
+    "RandomApply",
+    "RandomAugmentationPipeline",
     "RandomBrightness",
     "RandomChannelShift",
+    "RandomChoice",
     "RandomColorDegeneration",
     "RandomColorJitter",
     "RandomContrast",
     "RandomCrop",
     "RandomCropAndResize",
+    "RandomCutout",
+    "RandomErasing",
     "RandomFlip",
     "RandomGamma",
     "RandomGaussianBlur",
@@ -68,6 +90,8 @@ __all__ = [
     "RandomTranslation",
     "RandomWarp",
     "RandomZoom",
+    "RepeatedAugmentation",
+    "Rescaling",
     "Resizing",
     "Solarization",
     "UniformFactorSampler",

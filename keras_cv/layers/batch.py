@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_cv.ops.box_rows import class_key, to_dense, validate_format
 from keras_cv.ops.boxes import convert_format, padding
+from keras_zoo.arrays import pad_rows
 
 SLIVER = 0.01  # pixels
 FIELDS = ("images", "labels", "boxes", "rows", "masks")
@@ -50,6 +51,22 @@ class Batch:
 
         return Batch(*(of(getattr(self, name)) for name in FIELDS))
 
+    def with_rows(self, count):
+        """`count` rows of boxes for each image: the first ones, or padding after those there are."""
+        if self.boxes is None or self.boxes.shape[1] == count:
+            return self
+        rows = {key: pad_rows(x, 1, count, -1) for key, x in self.rows.items()}
+        return self.replace(boxes=pad_rows(self.boxes, 1, count, -1), rows=rows)
+
+    def compact(self, count=None):
+        """Boxes first and padding after them, of each image the first `count` rows; None for all."""
+        if self.boxes is None:
+            return self
+        order = np.argsort(padding(self.boxes), axis=1, kind="stable")
+        rows = {key: x[np.arange(len(x))[:, None], order] for key, x in self.rows.items()}
+        compacted = self.replace(boxes=np.take_along_axis(self.boxes, order[..., None], 1), rows=rows)
+        return compacted if count is None else compacted.with_rows(count)
+
     def singles(self):
         """Each image as a batch of its own."""
         for i in range(len(self)):
@@ -58,7 +75,9 @@ class Batch:
 
 
 def join(batches):
-    """One batch of several; images whose sizes differ become a list."""
+    """One batch of several; images whose sizes differ become a list, missing rows of boxes padding."""
+    widest = max((batch.boxes.shape[1] for batch in batches if batch.boxes is not None), default=0)
+    batches = [batch.with_rows(widest) for batch in batches]
 
     def of(parts):
         if parts[0] is None:

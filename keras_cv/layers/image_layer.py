@@ -86,10 +86,19 @@ class ImageLayer(Configured, keras.layers.Layer):
         own = [key for key, hook in hooks.items() if getattr(type(self), hook) is not getattr(ImageLayer, hook)]
         return ("images", *own)
 
+    @property
+    def boxes_in(self):
+        """The format of the boxes."""
+        return self.bounding_box_format
+
+    def rows_of(self, count):
+        """How many rows of boxes `count` rows become."""
+        return count
+
     def run(self, data, training=True):
         """The dictionary `data` of NumPy arrays, augmented."""
-        batch, single = batches.read(data, type(self).__name__, self.bounding_box_format)
-        return batches.write(self.apply(batch, training), data, single, self.bounding_box_format)
+        batch, single = batches.read(data, type(self).__name__, self.boxes_in)
+        return batches.write(self.apply(batch, training), data, single, self.boxes_in)
 
     def apply(self, batch, training=True):
         """A `Batch`, augmented; images of different sizes one by one."""
