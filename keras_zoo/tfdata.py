@@ -151,6 +151,15 @@ def map_in_graph(function, x, dtype):
     return tf.ensure_shape(tf.numpy_function(function, [x], tf.as_dtype(dtype)), x.shape)
 
 
+def transpose(x, order):
+    """The axes of a NumPy array or of a symbolic tensor in another order."""
+    if not is_graph_tensor(x):
+        return np.ascontiguousarray(np.transpose(x, order))
+    import tensorflow as tf
+
+    return tf.transpose(x, order)
+
+
 def is_ragged(x):
     return hasattr(x, "row_lengths")
 

@@ -24,6 +24,7 @@ from keras_cv.layers.factors import ConstantFactorSampler, FactorSampler, Normal
 from keras_cv.layers.filters import RandomGaussianBlur, RandomGaussianNoise, RandomJpegQuality, RandomSharpness
 from keras_cv.layers.flip import RandomFlip
 from keras_cv.layers.fourier_mix import FourierMix
+from keras_cv.layers.image_converter import ImageConverter
 from keras_cv.layers.image_layer import ImageLayer, RandomImageLayer
 from keras_cv.layers.levels import AutoContrast, Equalization, Posterization, RandomPosterization, Solarization
 from keras_cv.layers.mixing import CutMix, MixUp, Mosaic
@@ -54,6 +55,7 @@ __all__ = [
     "FourierMix",
     "Grayscale",
     "GridMask",
+    "ImageConverter",
     "ImageLayer",
     "JitteredResize",
     "MixUp",

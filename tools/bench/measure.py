@@ -3,7 +3,7 @@
 import subprocess
 from dataclasses import asdict, replace
 
-from rows import CONTESTANTS, Work
+from rows import CONTESTANTS, RANDOM, Work
 from workers import HERE, Missing, Worker, WorkerError
 
 CHECK = Work(prompts=(8, 8), new=16)
@@ -50,7 +50,7 @@ class Bench:
     def run(self, worker, work):
         if work.kind.startswith("augment"):
             return worker.ask(do="run", work=asdict(work), folder="", text=str(self.pictures(work)))
-        folder = self.checkpoint(work.shape, "bfloat16" if self.gpu else "float32")
+        folder = "" if work.shape == RANDOM else self.checkpoint(work.shape, "bfloat16" if self.gpu else "float32")
         text = str(self.text(work.megabytes)) if work.kind == "embed" or work.kind.startswith("tokenize") else ""
         return worker.ask(do="run", work=asdict(work), folder=str(folder), text=text)
 

@@ -17,6 +17,7 @@ BERT_SHAPES = {  # transformers' names; "minilm" is written as a sentence-transf
     },
     "minilm": {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536},
 }
+RANDOM = "random"  # contestants that make weights of their own
 
 
 INTERPRETERS = ("ours", "peers", "keras_cv")  # KerasCV's package has the name of ours
@@ -36,6 +37,8 @@ CONTESTANTS = {
     **{f"keras-hub-{b}": Contestant("keras_hub", "peers", b) for b in ("jax", "tensorflow", "torch")},
     **{f"ours-bert-{b}": Contestant("ours_bert", "ours", b) for b in ("jax", "tensorflow", "torch")},
     **{f"keras-hub-bert-{b}": Contestant("keras_hub_bert", "peers", b) for b in ("jax", "tensorflow", "torch")},
+    **{f"ours-resnet-{b}": Contestant("ours_resnet", "ours", b) for b in ("jax", "tensorflow", "torch")},
+    **{f"keras-hub-resnet-{b}": Contestant("keras_hub_resnet", "peers", b) for b in ("jax", "tensorflow")},
     "transformers-bert": Contestant("transformers_bert", "peers"),
     "transformers": Contestant("transformers", "peers"),
     "ctranslate2": Contestant("ctranslate2", "peers"),
@@ -51,9 +54,9 @@ class Work:
     """One call. `kind` names a function of the side; `prompts` are lengths in tokens, `new` the tokens wanted.
 
     `draft` lets a small model guess for the large one. `calls` are pairs of prompt length and `max_length`, for
-    `kind="compilations"`; `megabytes` is the text for tokenizers. `rows` and `steps` are the batch (size, tokens) and
-    the number of training steps, for `kind="train"`; `texts` is how many there are for `kind="embed"`, `pictures` for
-    `kind="augment"`, and `picture_size` their height and width.
+    `kind="compilations"`; `megabytes` is the text for tokenizers. `rows` and `steps` are the batch (size; tokens, or
+    pixels of a side) and the number of training steps, for `kind="train"`; `texts` is how many there are for
+    `kind="embed"`, `pictures` for `kind="augment"`, and `picture_size` their height and width.
     """
 
     kind: str = "generate"
@@ -127,6 +130,7 @@ def against_own(backend, name, work, label, own, **changes):
 
 UNEQUAL = tuple(round(8 + i * (200 - 8) / 15) for i in range(16))
 TRAIN = Work("train", shape="bert_small")
+TRAIN_IMAGES = Work("train", shape=RANDOM, rows=(16, 224))
 BUCKET_CALLS = ((20, 40), (18, 40), (23, 50), (17, 60))
 
 ROWS = [
@@ -169,6 +173,17 @@ ROWS = [
     row("jax/train-bert", TRAIN, "ours-bert-jax", "keras-hub-bert-jax", unit="s"),
     row("tensorflow/train-bert", TRAIN, "ours-bert-tensorflow", "keras-hub-bert-tensorflow", unit="s"),
     row("torch/train-bert", TRAIN, "ours-bert-torch", "transformers-bert", "keras-hub-bert-torch", unit="s"),
+    *(
+        row(
+            f"{b}/train-resnet",
+            TRAIN_IMAGES,
+            f"ours-resnet-{b}",
+            "keras-hub-resnet-tensorflow",
+            "keras-hub-resnet-jax",
+            unit="s",
+        )
+        for b in ("jax", "tensorflow", "torch")
+    ),
     row("jax/embed", Work("embed", shape="minilm"), "ours-bert-jax", "transformers-bert", unit="texts/s"),
     row("torch/batch-1", batch(1), "ours-torch", "transformers", "keras-hub-torch"),
     row("torch/batch-8", batch(8), "ours-torch", "transformers"),
