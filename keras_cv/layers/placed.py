@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_cv.layers.batch import is_single
 from keras_cv.layers.factors import sampler
 from keras_cv.layers.image_layer import ImageLayer, RandomImageLayer
 from keras_cv.ops.placing import RESIZING, Placement
@@ -118,10 +119,10 @@ class Resizing(Placing, ImageLayer):
     def run(self, data, training=True):
         done = super().run(data, training)
         if self.return_transform:
-            images = data["images"]
-            sizes = [np.shape(x)[:2] for x in (images if np.ndim(images[0]) == 3 else [images])]
-            transforms = np.stack([self.transform(*size).as_array() for size in sizes])
-            done["transform"] = transforms if np.ndim(images[0]) == 3 else transforms[0]
+            images, single = data["images"], is_single(data["images"])
+            sizes = [np.shape(image)[:2] for image in ([images] if single else images)]
+            transforms = np.array([self.transform(*size).as_array() for size in sizes], "float32").reshape(-1, 4)
+            done["transform"] = transforms[0] if single else transforms
         return done
 
 
