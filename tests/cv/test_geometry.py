@@ -32,6 +32,8 @@ def images(random):
         ("CenterCrop", {"height": 50, "width": 40}),
         ("Resizing", {"height": 33, "width": 90}),
         ("Resizing", {"height": 33, "width": 89, "interpolation": "nearest"}),
+        ("Resizing", {"height": 33, "width": 90, "interpolation": "bicubic"}),
+        ("Resizing", {"height": 33, "width": 90, "interpolation": "lanczos3"}),
         ("Resizing", {"height": 20, "width": 24, "crop_to_aspect_ratio": True}),
         ("Rescaling", {"scale": 1 / 127.5, "offset": -1.0}),
     ],
