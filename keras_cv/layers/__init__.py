@@ -18,6 +18,7 @@ from keras_cv.layers.combined import (
     RandomChoice,
     RepeatedAugmentation,
 )
+from keras_cv.layers.conv import Conv2D
 from keras_cv.layers.copy_paste import CopyPaste
 from keras_cv.layers.erasing import GridMask, RandomCutout, RandomErasing
 from keras_cv.layers.factors import ConstantFactorSampler, FactorSampler, NormalFactorSampler, UniformFactorSampler
@@ -48,6 +49,7 @@ __all__ = [
     "CenterCrop",
     "ChannelShuffle",
     "ConstantFactorSampler",
+    "Conv2D",
     "CopyPaste",
     "CutMix",
     "Equalization",
