@@ -1,5 +1,8 @@
 """Preprocessing and augmentation of images, with their labels, boxes and masks."""
 
+from keras_cv.layers.batch_normalization import BatchNormalization
+from keras_cv.layers.conv2d import Conv2D
 from keras_cv.layers.image_converter import ImageConverter
+from keras_cv.layers.max_pooling2d import MaxPooling2D
 
-__all__ = ["ImageConverter"]
+__all__ = ["BatchNormalization", "Conv2D", "ImageConverter", "MaxPooling2D"]
