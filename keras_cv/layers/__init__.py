@@ -1,6 +1,7 @@
 """Preprocessing and augmentation of images, with their labels, boxes and masks."""
 
 from keras_cv.layers.aug_mix import AugMix
+from keras_cv.layers.batch_normalization import BatchNormalization
 from keras_cv.layers.channels import ChannelShuffle, Grayscale, RandomChannelShift, RandomGrayscale, RandomInvert
 from keras_cv.layers.colours import (
     RandomBrightness,
@@ -28,6 +29,7 @@ from keras_cv.layers.fourier_mix import FourierMix
 from keras_cv.layers.image_converter import ImageConverter
 from keras_cv.layers.image_layer import ImageLayer, RandomImageLayer
 from keras_cv.layers.levels import AutoContrast, Equalization, Posterization, RandomPosterization, Solarization
+from keras_cv.layers.max_pooling import MaxPooling2D
 from keras_cv.layers.mixing import CutMix, MixUp, Mosaic
 from keras_cv.layers.placed import CenterCrop, JitteredResize, RandomCrop, RandomCropAndResize, Resizing
 from keras_cv.layers.rand_augment import RandAugment
@@ -46,6 +48,7 @@ __all__ = [
     "AugMix",
     "Augmenter",
     "AutoContrast",
+    "BatchNormalization",
     "CenterCrop",
     "ChannelShuffle",
     "ConstantFactorSampler",
@@ -60,6 +63,7 @@ __all__ = [
     "ImageConverter",
     "ImageLayer",
     "JitteredResize",
+    "MaxPooling2D",
     "MixUp",
     "Mosaic",
     "NormalFactorSampler",
