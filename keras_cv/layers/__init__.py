@@ -24,6 +24,7 @@ from keras_cv.layers.erasing import GridMask, RandomCutout, RandomErasing
 from keras_cv.layers.factors import ConstantFactorSampler, FactorSampler, NormalFactorSampler, UniformFactorSampler
 from keras_cv.layers.filters import RandomGaussianBlur, RandomGaussianNoise, RandomJpegQuality, RandomSharpness
 from keras_cv.layers.flip import RandomFlip
+from keras_cv.layers.fourier_mix import FourierMix
 from keras_cv.layers.image_converter import ImageConverter
 from keras_cv.layers.image_layer import ImageLayer, RandomImageLayer
 from keras_cv.layers.levels import AutoContrast, Equalization, Posterization, RandomPosterization, Solarization
@@ -53,6 +54,7 @@ __all__ = [
     "CutMix",
     "Equalization",
     "FactorSampler",
+    "FourierMix",
     "Grayscale",
     "GridMask",
     "ImageConverter",

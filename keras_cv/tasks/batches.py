@@ -5,7 +5,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from keras_zoo import tfdata
-from keras_zoo.compiled import Inference, Variables
+from keras_zoo.compiled import Inference, Variables, in_turn
 
 
 class InBatches(Inference):
@@ -16,8 +16,11 @@ class InBatches(Inference):
 
     _config_root = True
 
+    def infer(self, inputs):
+        return in_turn(super().infer, inputs)
+
     def run_in_batches(self, rows, batch_size=None, verbose="auto"):
-        """What the network gives for `rows`, raw images: float32 arrays of all of them, in their order.
+        """What the network gives for `rows`, raw images or its inputs: float32 arrays of all of them, in their order.
 
         The last batch is filled up with its last image to a power of two, so that few programs are compiled.
         """
@@ -26,13 +29,14 @@ class InBatches(Inference):
             raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
         count = tfdata.count_rows([rows])
         variables = Variables([self])
-        # TensorFlow's own convolutions are faster on a CPU than XLA's.
-        program, values = self.program_for(variables, xla=False), variables.values()
+        program, values = self.program_for(variables, convolutions=True), variables.values()
         found, hidden = [], count <= batch_size if verbose == "auto" else not verbose
         with tqdm(total=count, unit="image", disable=hidden) as bar:
             for first in range(0, count, batch_size):
                 numbers = np.arange(first, min(first + batch_size, count))
-                inputs = tfdata.unpack(self.preprocess(tfdata.take(rows, numbers)))[0]
+                inputs = tfdata.take(rows, numbers)
+                if self.preprocessor is not None:
+                    inputs = tfdata.unpack(self.preprocess(inputs))[0]
                 outputs = program(values, filled(inputs, min(batch_size, 1 << (len(numbers) - 1).bit_length())))
                 found.append(keras.tree.map_structure(as_floats, outputs))
                 bar.update(len(numbers))

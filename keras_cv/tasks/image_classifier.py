@@ -109,10 +109,11 @@ class ImageClassifier(Fusing, InBatches, ClassifyingTask):
         `"class_names"`, those above one half, in place of the first two. Without `class_names` classes are numbers.
         """
         own_step = type(self).predict_step is not Task.predict_step or args or set(kwargs) - {"verbose"}
-        if self.preprocessor is None or tfdata.kind(x) is not None or own_step:
+        prepared = self.preprocessor is None and isinstance(tfdata.to_numpy(x), np.ndarray)
+        if own_step or tfdata.kind(x) is not None or not (prepared or self.preprocessor):
             outputs = super().predict(x, batch_size, *args, **kwargs)
         else:
-            outputs = self.run_in_batches(rows(x), batch_size, **kwargs)
+            outputs = self.run_in_batches(tfdata.to_numpy(x) if prepared else rows(x), batch_size, **kwargs)
         return self.classes(outputs) if return_classes else outputs
 
     def top_k(self, x, k=5, batch_size=None, **kwargs):
