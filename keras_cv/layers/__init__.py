@@ -3,6 +3,5 @@
 from keras_cv.layers.batch_normalization import BatchNormalization
 from keras_cv.layers.conv2d import Conv2D
 from keras_cv.layers.image_converter import ImageConverter
-from keras_cv.layers.max_pooling2d import MaxPooling2D
 
-__all__ = ["BatchNormalization", "Conv2D", "ImageConverter", "MaxPooling2D"]
+__all__ = ["BatchNormalization", "Conv2D", "ImageConverter"]
