@@ -29,7 +29,6 @@ from keras_cv.layers.fourier_mix import FourierMix
 from keras_cv.layers.image_converter import ImageConverter
 from keras_cv.layers.image_layer import ImageLayer, RandomImageLayer
 from keras_cv.layers.levels import AutoContrast, Equalization, Posterization, RandomPosterization, Solarization
-from keras_cv.layers.max_pooling import MaxPooling2D
 from keras_cv.layers.mixing import CutMix, MixUp, Mosaic
 from keras_cv.layers.placed import CenterCrop, JitteredResize, RandomCrop, RandomCropAndResize, Resizing
 from keras_cv.layers.rand_augment import RandAugment
@@ -63,7 +62,6 @@ __all__ = [
     "ImageConverter",
     "ImageLayer",
     "JitteredResize",
-    "MaxPooling2D",
     "MixUp",
     "Mosaic",
     "NormalFactorSampler",
