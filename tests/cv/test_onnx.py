@@ -9,13 +9,14 @@ import pytest
 from keras_cv.models.resnet import FAMILY, ResNetBackbone, ResNetImageClassifier
 
 BACKEND = keras.backend.backend()
-NEEDS = {"tensorflow": "tf2onnx", "torch": "onnxscript", "jax": "jax2onnx"}[BACKEND]
+EXPORTERS = {"tensorflow": "tf2onnx", "torch": "onnxscript"}
 
 
+@pytest.mark.skipif(BACKEND == "jax", reason="Keras exports from JAX by jax2onnx, whose poolings ONNX Runtime refuses")
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_exported_classifier(data_format, random, tmp_path):
     onnx, ort = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
-    pytest.importorskip(NEEDS)
+    pytest.importorskip(EXPORTERS[BACKEND])
     if BACKEND == "tensorflow" and data_format == "channels_first":
         pytest.skip("TensorFlow computes channels first on a GPU only, so there is nothing to compare with")
     classifier = ResNetImageClassifier(ResNetBackbone(**FAMILY.tiny | {"data_format": data_format}), num_classes=3)
