@@ -1,6 +1,7 @@
 """Preprocessing and augmentation of images, with their labels, boxes and masks."""
 
 from keras_cv.layers.aug_mix import AugMix
+from keras_cv.layers.batch_normalization import BatchNormalization
 from keras_cv.layers.channels import ChannelShuffle, Grayscale, RandomChannelShift, RandomGrayscale, RandomInvert
 from keras_cv.layers.colours import (
     RandomBrightness,
@@ -18,14 +19,17 @@ from keras_cv.layers.combined import (
     RandomChoice,
     RepeatedAugmentation,
 )
+from keras_cv.layers.conv import Conv2D
 from keras_cv.layers.copy_paste import CopyPaste
 from keras_cv.layers.erasing import GridMask, RandomCutout, RandomErasing
 from keras_cv.layers.factors import ConstantFactorSampler, FactorSampler, NormalFactorSampler, UniformFactorSampler
 from keras_cv.layers.filters import RandomGaussianBlur, RandomGaussianNoise, RandomJpegQuality, RandomSharpness
 from keras_cv.layers.flip import RandomFlip
+from keras_cv.layers.fourier_mix import FourierMix
 from keras_cv.layers.image_converter import ImageConverter
 from keras_cv.layers.image_layer import ImageLayer, RandomImageLayer
 from keras_cv.layers.levels import AutoContrast, Equalization, Posterization, RandomPosterization, Solarization
+from keras_cv.layers.max_pooling import MaxPooling2D
 from keras_cv.layers.mixing import CutMix, MixUp, Mosaic
 from keras_cv.layers.placed import CenterCrop, JitteredResize, RandomCrop, RandomCropAndResize, Resizing
 from keras_cv.layers.rand_augment import RandAugment
@@ -44,18 +48,22 @@ __all__ = [
     "AugMix",
     "Augmenter",
     "AutoContrast",
+    "BatchNormalization",
     "CenterCrop",
     "ChannelShuffle",
     "ConstantFactorSampler",
+    "Conv2D",
     "CopyPaste",
     "CutMix",
     "Equalization",
     "FactorSampler",
+    "FourierMix",
     "Grayscale",
     "GridMask",
     "ImageConverter",
     "ImageLayer",
     "JitteredResize",
+    "MaxPooling2D",
     "MixUp",
     "Mosaic",
     "NormalFactorSampler",

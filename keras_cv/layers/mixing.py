@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_cv.layers import batch as batches
+from keras_cv.layers import reading
 from keras_cv.layers.factors import sampler
 from keras_cv.layers.image_layer import RandomImageLayer
 from keras_cv.ops.resampling import opencv
@@ -34,7 +35,7 @@ class Mixing(RandomImageLayer):
         self.minimum_box_area_ratio = minimum_box_area_ratio
 
     def run(self, data, training=True):
-        if np.ndim(data["images"][0]) == 2:
+        if reading.is_single(data["images"]):
             raise ValueError(f"{type(self).__name__} mixes the images of a batch, (B, H, W, C); got one image.")
         return super().run(data, training)
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import keras
 
+from keras_cv.layers import BatchNormalization, Conv2D, MaxPooling2D
+
 EXPANSION = 4  # how much wider than its inner convolutions a bottleneck is
 
 
@@ -38,7 +40,7 @@ class Blocks:
         if stride > 1 and kernel_size > 1 and self.padding == "symmetric":
             x = keras.layers.ZeroPadding2D((kernel_size - 1) // 2, name=name.replace("_conv", "_pad"), **self.shape)(x)
             padding = "valid"
-        return keras.layers.Conv2D(
+        return Conv2D(
             filters,
             kernel_size,
             strides=stride,
@@ -51,9 +53,9 @@ class Blocks:
 
     def norm(self, x, name):
         axis = -1 if self.data_format == "channels_last" else 1
-        return keras.layers.BatchNormalization(
-            axis=axis, momentum=self.momentum, epsilon=self.epsilon, dtype=self.dtype, name=name
-        )(x)
+        return BatchNormalization(axis=axis, momentum=self.momentum, epsilon=self.epsilon, dtype=self.dtype, name=name)(
+            x
+        )
 
     def conv_norm(self, x, filters, kernel_size, stride, name, use_bias=False):
         """A convolution and its normalisation, `name_conv` and `name_bn`; of a fused network the convolution alone."""
@@ -74,11 +76,11 @@ class Blocks:
                 x = self.conv_norm(x, width, kernel_size, stride, f"conv{i}", self.use_bias)
                 x = self.activate(x, f"conv{i}_relu")
         if self.padding == "same":
-            return keras.layers.MaxPooling2D(3, 2, padding="same", name="pool1_pool", **self.shape)(x)
+            return MaxPooling2D(3, 2, padding="same", name="pool1_pool", **self.shape)(x)
         sides = [[1, 1], [1, 1]]
         sides = [[0, 0], *sides, [0, 0]] if self.data_format == "channels_last" else [[0, 0], [0, 0], *sides]
         x = keras.ops.pad(x, sides, constant_values=float("-inf"))  # what is padded is never the largest
-        return keras.layers.MaxPooling2D(3, 2, name="pool1_pool", **self.shape)(x)
+        return MaxPooling2D(3, 2, name="pool1_pool", **self.shape)(x)
 
     def block(self, x, filters, stride, project, name):
         """A residual block. `project`: its shortcut is a 1x1 convolution, else the input, every `stride`-th pixel."""
@@ -91,7 +93,7 @@ class Blocks:
         if project:
             shortcut = self.projection(x, widths[-1], stride, name)
         elif stride > 1:
-            shortcut = keras.layers.MaxPooling2D(1, stride, name=f"{name}_0_pool", **self.shape)(shortcut)
+            shortcut = MaxPooling2D(1, stride, name=f"{name}_0_pool", **self.shape)(shortcut)
         last = len(widths)
         for i, (width, kernel_size) in enumerate(zip(widths, kernel_sizes, strict=True), 1):
             arguments = (x, width, kernel_size, stride if i == self.strided_conv else 1)
