@@ -35,3 +35,8 @@ class ZooModel(Configured, keras.Model):
         """As `keras.Model.compile`."""
         super().compile(*args, **kwargs)
         fused.fuse(self.optimizer)
+
+    def export(self, filepath, *args, **kwargs):
+        """As `keras.Model.export`, for a model that has not been called yet, too."""
+        self._called = True  # a functional model has its graph from the start; Keras asks for a call all the same
+        return super().export(filepath, *args, **kwargs)

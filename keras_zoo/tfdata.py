@@ -31,6 +31,12 @@ def any_graph_tensor(*structure):
     return any(is_graph_tensor(x) for x in keras.tree.flatten(list(structure)))
 
 
+def is_traced(x):
+    """True for an array without values, as a function compiled by JAX receives it."""
+    jax = sys.modules.get("jax")
+    return hasattr(jax, "core") and isinstance(x, jax.core.Tracer)
+
+
 def to_numpy(x):
     """Tensors of any backend and columns of tables as NumPy arrays; everything else as it is."""
     if hasattr(x, "detach"):  # torch
@@ -102,34 +108,40 @@ def call_in_graph(function, *args):
 
     A ragged tensor arrives as a list of arrays. The structure, dtypes and shapes of the result are learnt by calling
     `function` on two examples (empty strings, zeros) that differ in the axes whose size is unknown, so `function`
-    declares nothing.
+    declares nothing. They are of 1 and 3 there, which images may have of channels.
     """
     import tensorflow as tf
 
-    function = tf.autograph.experimental.do_not_convert(function)
     leaves = [x if isinstance(x, tf.RaggedTensor) else tf.convert_to_tensor(x) for x in keras.tree.flatten(args)]
-
-    def run(*values):
-        values = iter(values)
-        taken = ([next(values) for _ in parts(x)] for x in leaves)
-        rebuilt = [rows_of(*some) if len(some) > 1 else some[0] for some in taken]
-        return function(*keras.tree.pack_sequence_as(args, rebuilt))
-
-    def arrays(*values):
-        return [np.asarray(x) for x in keras.tree.flatten(run(*values))]
-
-    def run_alone(*values):
-        with one_thread:
-            return arrays(*values)
-
-    one, two = ([part for x in leaves for part in example_parts(x, size)] for size in (1, 2))
+    run = OfArrays(tf.autograph.experimental.do_not_convert(function), args, [len(parts(x)) for x in leaves])
+    one, two = ([part for x in leaves for part in example_parts(x, size)] for size in (1, 3))
     with learning_shapes:
-        example, others = run(*one), arrays(*two)
+        example, others = run(*one), run.arrays(*two)
     likes = [np.asarray(x) for x in keras.tree.flatten(example)]
-    outputs = tf.numpy_function(run_alone, [part for x in leaves for part in parts(x)], [x.dtype for x in likes])
+    outputs = tf.numpy_function(run.arrays, [part for x in leaves for part in parts(x)], [x.dtype for x in likes])
     for output, like, other in zip(outputs, likes, others, strict=True):
         output.set_shape([n if n == m else None for n, m in zip(like.shape, other.shape, strict=True)])
     return keras.tree.pack_sequence_as(example, list(outputs))
+
+
+class OfArrays:
+    """A function of a structure, as a function of the arrays that its leaves consist of, `counts` for each leaf.
+
+    Not nested in `call_in_graph`, of which TensorFlow would make another, slower program.
+    """
+
+    def __init__(self, function, structure, counts):
+        self.function, self.structure, self.counts = function, structure, counts
+
+    def __call__(self, *values):
+        values = iter(values)
+        taken = [[next(values) for _ in range(count)] for count in self.counts]
+        leaves = [rows_of(*some) if len(some) > 1 else some[0] for some in taken]
+        return self.function(*keras.tree.pack_sequence_as(self.structure, leaves))
+
+    def arrays(self, *values):
+        with one_thread:
+            return [np.asarray(x) for x in keras.tree.flatten(self(*values))]
 
 
 def map_in_graph(function, x, dtype):

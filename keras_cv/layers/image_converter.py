@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_cv.images import load_image
 from keras_cv.images.load import as_path, is_one
-from keras_cv.ops import resampling
+from keras_cv.ops import resizing
 from keras_zoo import Preprocessor, tfdata
 from keras_zoo.config import serializable
 
@@ -49,8 +49,8 @@ class ImageConverter(Preprocessor):
             raise ValueError(
                 f"resize_to must be the length of the shorter side, (height, width) or None; got {resize_to!r}."
             )
-        if interpolation not in resampling.INTERPOLATIONS:
-            raise ValueError(f"interpolation must be one of {resampling.INTERPOLATIONS}; got {interpolation!r}.")
+        if interpolation not in resizing.INTERPOLATIONS:
+            raise ValueError(f"interpolation must be one of {resizing.INTERPOLATIONS}; got {interpolation!r}.")
         if pad_to_aspect_ratio and (crop_to_aspect_ratio or resize_to is not None):
             raise ValueError("pad_to_aspect_ratio goes with crop_to_aspect_ratio=False and resize_to=None.")
         if resize_to is not None and image_size is None:
@@ -91,14 +91,14 @@ class ImageConverter(Preprocessor):
         if self.resize_to is not None:
             first = self.resize_to
             if is_length(first):
-                first = resampling.shorter_side_to(first, *image.shape[:2])
-            image = resampling.resize(image, first, self.interpolation, self.antialias)
-            return resampling.centre_crop(image, size)
+                first = resizing.shorter_side_to(first, *image.shape[:2])
+            image = resizing.resize(image, first, self.interpolation, self.antialias)
+            return resizing.centre_crop(image, size)
         if self.crop_to_aspect_ratio:
-            image = resampling.crop_to_ratio(image, size)
+            image = resizing.crop_to_ratio(image, size)
         elif self.pad_to_aspect_ratio:
-            image = resampling.pad_to_ratio(image, size)
-        return resampling.resize(image, size, self.interpolation, self.antialias)
+            image = resizing.pad_to_ratio(image, size)
+        return resizing.resize(image, size, self.interpolation, self.antialias)
 
 
 def pixels_of(source):

@@ -20,9 +20,12 @@ BERT_SHAPES = {  # transformers' names; "minilm" is written as a sentence-transf
 RANDOM = "random"  # contestants that make weights of their own
 
 
+INTERPRETERS = ("ours", "peers", "keras_cv")  # KerasCV's package has the name of ours
+
+
 @dataclass(frozen=True)
 class Contestant:
-    """A module of `sides/`, the interpreter that runs it (`"ours"` or `"peers"`) and its `KERAS_BACKEND`."""
+    """A module of `sides/`, the interpreter that runs it, of `INTERPRETERS`, and its `KERAS_BACKEND`."""
 
     side: str
     interpreter: str
@@ -39,6 +42,10 @@ CONTESTANTS = {
     "transformers-bert": Contestant("transformers_bert", "peers"),
     "transformers": Contestant("transformers", "peers"),
     "ctranslate2": Contestant("ctranslate2", "peers"),
+    "ours-images": Contestant("ours_images", "ours", "jax"),
+    "torchvision": Contestant("torchvision", "peers"),
+    "albumentations": Contestant("albumentations", "peers"),
+    "keras-cv": Contestant("keras_cv_images", "keras_cv", "tensorflow"),
 }
 
 
@@ -49,7 +56,7 @@ class Work:
     `draft` lets a small model guess for the large one. `calls` are pairs of prompt length and `max_length`, for
     `kind="compilations"`; `megabytes` is the text for tokenizers. `rows` and `steps` are the batch (size; tokens, or
     pixels of a side) and the number of training steps, for `kind="train"`; `texts` is how many there are for
-    `kind="embed"`.
+    `kind="embed"`, `pictures` for `kind="augment"`, and `picture_size` their height and width.
     """
 
     kind: str = "generate"
@@ -65,6 +72,13 @@ class Work:
     rows: tuple[int, int] = (16, 128)
     steps: int = 3
     texts: int = 2000
+    pictures: int = 1024
+    picture_size: int = 256
+
+    @property
+    def writes(self):
+        """Whether text is written by a GPT-2."""
+        return self.shape in SHAPES and not self.kind.startswith(("tokenize", "augment"))
 
 
 class Side:
@@ -78,8 +92,8 @@ class Side:
 class Row:
     """One comparison: `ours` against each of `peers`, by turns.
 
-    `unit` is "tokens/s", "texts/s" or "MB/s" (more is better) or "s" (less is better). `fresh` starts a new process for
-    each turn, with one compilation cache on disk.
+    `unit` is "tokens/s", "texts/s", "images/s" or "MB/s" (more is better) or "s" (less is better). `fresh` starts a new
+    process for each turn, with one compilation cache on disk.
     """
 
     name: str
@@ -178,6 +192,16 @@ ROWS = [
     row("torch/batch-8-bfloat16", batch(8, dtype="bfloat16"), "ours-torch", "transformers"),
     against_own("torch", "torch/stream", batch(1, kind="generate_text"), "stream", "generate", kind="stream"),
     against_own("torch", "torch/int8", batch(1), "int8", "float32", int8=True),
+    row(
+        "images/augment",
+        Work("augment", rows=(32, 0)),
+        "ours-images",
+        Side("torchvision", "torchvision, PIL"),
+        Side("torchvision", "torchvision, tensors", kind="augment_tensors"),
+        "albumentations",
+        "keras-cv",
+        unit="images/s",
+    ),
 ]
 
 GPU_ROWS = [
@@ -197,7 +221,6 @@ def select(rows, pattern, dtype=None, quick=False):
             for r in chosen
         ]
     if quick:
-        chosen = [
-            replace(r, work=replace(r.work, new=min(r.work.new, 16), megabytes=0.2, steps=1, texts=100)) for r in chosen
-        ]
+        little = {"megabytes": 0.2, "steps": 1, "texts": 100, "pictures": 64}
+        chosen = [replace(r, work=replace(r.work, new=min(r.work.new, 16), **little)) for r in chosen]
     return chosen
