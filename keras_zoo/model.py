@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_zoo import fused
+from keras_zoo import fused, onnx_graph
 from keras_zoo.config import Configured
 
 
@@ -36,7 +36,9 @@ class ZooModel(Configured, keras.Model):
         super().compile(*args, **kwargs)
         fused.fuse(self.optimizer)
 
-    def export(self, filepath, *args, **kwargs):
+    def export(self, filepath, format="tf_saved_model", **kwargs):
         """As `keras.Model.export`, for a model that has not been called yet, too."""
         self._called = True  # a functional model has its graph from the start; Keras asks for a call all the same
-        return super().export(filepath, *args, **kwargs)
+        super().export(filepath, format=format, **kwargs)
+        if format == "onnx":
+            onnx_graph.fold_padding(filepath)
