@@ -75,7 +75,7 @@ $(LINT)/ready: $(SETTINGS) | check-python
 $(BENCH)-ours/ready: $(SETTINGS) | check-python
 	@echo "Installing keras-zoo with all three backends into $(BENCH)-ours (once) …"
 	@$(PYTHON) -m venv $(BENCH)-ours
-	@$(BENCH)-ours/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[all]'
+	@$(BENCH)-ours/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[all,onnx]' onnxruntime
 	@touch $@
 
 # KerasCV has an environment of its own, since its package is called as ours is.
