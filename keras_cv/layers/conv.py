@@ -46,6 +46,7 @@ class Conv2D(keras.layers.Conv2D):
 
         kernel = self.kernel.value
         if torch.is_grad_enabled() or kernel.is_meta:
+            vars(self).pop("turned", None)  # a step follows, of which torch's fused optimizers leave no trace
             return self.kernel
         state = (kernel.data_ptr(), None if kernel.is_inference() else kernel._version, kernel.dtype, kernel.device)
         known, turned = vars(self).get("turned", (None, None))

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from keras_cv.layers import BatchNormalization, Conv2D
+from keras_cv.models import ResNetBackbone, ResNetImageClassifier
+from keras_cv.models.resnet import FAMILY
 
 IMAGES = np.random.default_rng(0).normal(3, 2, (4, 7, 6, 5)).astype("float32")
 TARGETS = np.random.default_rng(1).normal(0, 1, (4, 2)).astype("float32")
@@ -40,6 +42,23 @@ def test_training_as_keras(strides):
     for ours, wanted in zip(weights, theirs, strict=True):
         np.testing.assert_allclose(ours, wanted, atol=2e-5)
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("optimizer", ["Adam", "AdamW", "SGD", "Lion"])
+def test_inference_follows_training(optimizer):
+    """What predict computes after each step is what the weights of then give, whatever it has kept from before."""
+    model = ResNetImageClassifier(ResNetBackbone(**FAMILY.tiny), num_classes=2)
+    model.backbone.freeze("*_bn")
+    model.compile(getattr(keras.optimizers, optimizer)(0.01))
+    images = np.random.default_rng(2).normal(size=(4, 33, 32, 3)).astype("float32")
+    for _ in range(3):
+        before = model.predict(images, verbose=0)
+        model.fit(images, np.arange(4) % 2, verbose=0)
+        again = ResNetImageClassifier(ResNetBackbone(**FAMILY.tiny), num_classes=2)
+        again.set_weights(model.get_weights())
+        found = model.predict(images, verbose=0)
+        assert abs(found - before).max() > 1e-3
+        np.testing.assert_allclose(found, again.predict(images, verbose=0), atol=1e-4)
 
 
 @pytest.mark.parametrize("options", [{"scale": False}, {"center": False}, {"renorm": True}, {"trainable": False}])

@@ -97,7 +97,7 @@ def test_inference_changes_nothing(trained):
 def test_frozen():
     model = model_with(layers=SHALLOW)
     model.get_layer("trunk").trainable = False
-    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     before = state(model)
     model.fit(*data(), verbose=0)
     moved = [name for name, x in state(model).items() if not np.array_equal(x, before[name])]
