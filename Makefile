@@ -43,7 +43,7 @@ docs: $(TEST)/ready
 	@set -e; for guide in docs/guides/*.py; do echo "== $$guide"; KERAS_BACKEND=$(BACKEND) $(TEST)/bin/python $$guide; done
 
 # make bench BENCH_ARGS="--only 'torch/*' --rounds 5" narrows it; tools/bench/generate.py --help says more.
-bench: $(BENCH)-ours/ready $(BENCH)-peers/ready
+bench: $(BENCH)-ours/ready $(BENCH)-peers/ready $(BENCH)-keras_cv/ready
 	@$(BENCH)-ours/bin/python tools/bench/generate.py $(BENCH_ARGS)
 
 check-python:
@@ -78,10 +78,11 @@ $(BENCH)-ours/ready: $(SETTINGS) | check-python
 	@$(BENCH)-ours/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[all]'
 	@touch $@
 
-$(BENCH)-peers/ready: tools/bench/peers.txt constraints.txt | check-python
-	@echo "Installing what the project is measured against into $(BENCH)-peers (once) …"
-	@$(PYTHON) -m venv $(BENCH)-peers
-	@$(BENCH)-peers/bin/python -m pip install -q --disable-pip-version-check -r tools/bench/peers.txt
+# KerasCV has an environment of its own, since its package is called as ours is.
+$(BENCH)-%/ready: tools/bench/%.txt constraints.txt | check-python
+	@echo "Installing what the project is measured against into $(BENCH)-$* (once) …"
+	@$(PYTHON) -m venv $(BENCH)-$*
+	@$(BENCH)-$*/bin/python -m pip install -q --disable-pip-version-check -r tools/bench/$*.txt
 	@touch $@
 
 clean:

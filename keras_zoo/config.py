@@ -51,6 +51,8 @@ class Configured:
                 value = policy_name(self.dtype_policy)
             elif hasattr(value, "get_config"):
                 value = keras.saving.serialize_keras_object(value)
+            elif isinstance(value, list) and any(hasattr(part, "get_config") for part in value):
+                value = [keras.saving.serialize_keras_object(part) for part in value]
             config[name] = value
         for name in ("name", "trainable"):  # what Keras itself keeps of a model or layer
             if isinstance(self, keras.layers.Layer):
@@ -62,6 +64,6 @@ class Configured:
         def revive(value):
             if isinstance(value, dict) and "class_name" in value and "config" in value:
                 return keras.saving.deserialize_keras_object(value)
-            return value
+            return [revive(part) for part in value] if isinstance(value, list) else value
 
         return cls(**{name: revive(value) for name, value in config.items()})

@@ -11,6 +11,7 @@ from keras_zoo.formats.layout import Layout
 
 GENERATED = "<!-- This card was written by keras-zoo; without this line it is kept as it is. -->"
 PARTS = ("task", "backbone", "preprocessor", "tokenizer")  # what is saved, and no option of saving
+DEPTHS = ("num_layers", "stackwise_num_blocks", "stackwise_depth")  # arguments that say how much is built
 ANY_MODEL = ("name", "trainable")  # arguments that Keras gives every model
 
 
@@ -128,14 +129,21 @@ def build(layout, make, load_weights):
     if not load_weights:
         return make()
     tensors = layout.tensors()
-    depth = layout.backbone_config.get("num_layers")
-    if isinstance(depth, int) and depth > len(tensors):  # before so many layers are built
+    depth = depth_of(layout.backbone_config)
+    if depth > len(tensors):  # before so many layers are built
         raise PresetError(f"The preset's configuration has {depth} layers, its weights {len(tensors)} tensors in all.")
     with weights.deferred():
         model = make()
         bindings, ignored = layout.bindings(model, tensors)
         weights.fill(model, bindings, tensors, ignored)
     return model
+
+
+def depth_of(config):
+    """The number of layers or blocks that a backbone's configuration claims, 0 where it does not say."""
+    claims = [config[name] for name in DEPTHS if name in config]
+    counts = [count for claim in claims for count in (claim if isinstance(claim, list | tuple) else [claim])]
+    return sum(count for count in counts if isinstance(count, int))
 
 
 def default_preprocessor(task_class, layout):
@@ -172,6 +180,8 @@ def make_tokenizer(cls, layout, overrides):
 
 def load_tokenizer(cls, preset, overrides):
     layout = open_preset(preset)
+    if layout.family.tokenizer is None:
+        raise PresetError(f"{preset!r} is of the family {layout.family.name!r}, which has no tokenizer.")
     cls = suitable(cls, layout.family.tokenizer, preset)
     refuse_unknown(overrides, argument_names(cls), cls)
     return make_tokenizer(cls, layout, overrides)

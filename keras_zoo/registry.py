@@ -32,6 +32,8 @@ class Family:
     checks       contract checks beyond those of `keras_zoo.testing`, such as `keras_nlp.testing.CAUSAL_LM_CHECKS`
     transformers how the transformers library stores it (`keras_zoo.formats.transformers.Checkpoint`), or None
     keras_hub    how KerasHub stores it (`keras_zoo.formats.keras_hub.HubCheckpoint`), or None
+    keras_cv     how KerasCV stores it (`keras_zoo.formats.keras_cv.CVCheckpoint`), or None
+    state_dict   how torchvision and timm store it (`keras_zoo.formats.state_dict.StateDict`), or None
     """
 
     name: str
@@ -46,6 +48,8 @@ class Family:
     checks: tuple = ()
     transformers: object = None
     keras_hub: object = None
+    keras_cv: object = None
+    state_dict: object = None
 
     @property
     def classes(self):

@@ -10,10 +10,14 @@ from keras_zoo.errors import PresetError
 WANTED = ["*.json", "*.safetensors", "*.weights.h5", "*.txt", "assets/**", "README.md"]
 WEIGHTS = ["*.safetensors", "*.weights.h5"]
 OLD_WEIGHTS = ["pytorch_model*.bin"]  # fetched where there are no others
+FILES = (".pth", ".pt", ".bin", ".safetensors")  # of a state dict that is a preset by itself
 
 
 def locate(preset):
-    """`(folder, record)`: a folder for an address, a path or an embedded preset; a record for a published name."""
+    """`(folder, record)`: a folder for an address, a path or an embedded preset; a record for a published name.
+
+    In place of a folder it may be one file that holds a state dict.
+    """
     if isinstance(preset, os.PathLike):
         preset = os.fspath(preset)
     if not isinstance(preset, str) or not preset:
@@ -25,8 +29,10 @@ def locate(preset):
         return (Path(record["folder"]), None) if record["embedded"] else (None, record)
     if Path(preset).is_dir():
         return Path(preset), None
+    if Path(preset).is_file() and Path(preset).suffix in FILES:
+        return Path(preset), None
     if Path(preset).exists():
-        raise PresetError(f"{preset!r} is a file; a preset is a folder.")
+        raise PresetError(f"{preset!r} is a file; a preset is a folder, or a state dict ({', '.join(FILES)}).")
     raise registry.unknown_preset(preset)
 
 

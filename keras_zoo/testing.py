@@ -43,8 +43,8 @@ def outputs(model, inputs):
 
 
 def taken(model, inputs):
-    """Those of a family's example inputs that the model takes."""
-    return {name: inputs[name] for name in model.input}
+    """Those of a family's example inputs that the model takes; a model of one input takes that alone."""
+    return {name: inputs[name] for name in model.input} if isinstance(model.input, dict) else inputs[model.input.name]
 
 
 def assert_same(found, expected, tolerance=TOLERANCE):

@@ -31,6 +31,12 @@ def any_graph_tensor(*structure):
     return any(is_graph_tensor(x) for x in keras.tree.flatten(list(structure)))
 
 
+def is_traced(x):
+    """True for an array without values, as a function compiled by JAX receives it."""
+    jax = sys.modules.get("jax")
+    return hasattr(jax, "core") and isinstance(x, jax.core.Tracer)
+
+
 def to_numpy(x):
     """Tensors of any backend and columns of tables as NumPy arrays; everything else as it is."""
     if hasattr(x, "detach"):  # torch
@@ -72,6 +78,31 @@ class OneThread:
 one_thread = OneThread()
 
 
+class LearningShapes(threading.local):
+    """Within it a function runs on examples, in this thread: what it draws and counts must not be kept."""
+
+    active = False
+
+    def __enter__(self):
+        self.active = True
+
+    def __exit__(self, *_):
+        self.active = False
+
+
+learning_shapes = LearningShapes()
+
+
+def loader_seed():
+    """A number of the worker of a torch `DataLoader` this runs in, another one each epoch; None outside of one.
+
+    Workers are copies of one process. What is random in a copy would be the same in each, and in each epoch.
+    """
+    torch = sys.modules.get("torch")
+    info = torch.utils.data.get_worker_info() if hasattr(torch, "utils") else None
+    return None if info is None else info.seed
+
+
 def call_in_graph(function, *args):
     """Runs a NumPy `function` inside a TensorFlow graph on `args`, a structure of symbolic tensors.
 
@@ -81,28 +112,36 @@ def call_in_graph(function, *args):
     """
     import tensorflow as tf
 
-    function = tf.autograph.experimental.do_not_convert(function)
     leaves = [x if isinstance(x, tf.RaggedTensor) else tf.convert_to_tensor(x) for x in keras.tree.flatten(args)]
-
-    def run(*values):
-        values = iter(values)
-        rebuilt = [rows_of(next(values), next(values)) if is_ragged(x) else next(values) for x in leaves]
-        return function(*keras.tree.pack_sequence_as(args, rebuilt))
-
-    def arrays(*values):
-        return [np.asarray(x) for x in keras.tree.flatten(run(*values))]
-
-    def run_alone(*values):
-        with one_thread:
-            return arrays(*values)
-
+    run = OfArrays(tf.autograph.experimental.do_not_convert(function), args, [len(parts(x)) for x in leaves])
     one, two = ([part for x in leaves for part in example_parts(x, size)] for size in (1, 2))
-    example, others = run(*one), arrays(*two)
+    with learning_shapes:
+        example, others = run(*one), run.arrays(*two)
     likes = [np.asarray(x) for x in keras.tree.flatten(example)]
-    outputs = tf.numpy_function(run_alone, [part for x in leaves for part in parts(x)], [x.dtype for x in likes])
+    outputs = tf.numpy_function(run.arrays, [part for x in leaves for part in parts(x)], [x.dtype for x in likes])
     for output, like, other in zip(outputs, likes, others, strict=True):
         output.set_shape([n if n == m else None for n, m in zip(like.shape, other.shape, strict=True)])
     return keras.tree.pack_sequence_as(example, list(outputs))
+
+
+class OfArrays:
+    """A function of a structure, as a function of the arrays that its leaves consist of, `counts` for each leaf.
+
+    Not nested in `call_in_graph`, of which TensorFlow would make another, slower program.
+    """
+
+    def __init__(self, function, structure, counts):
+        self.function, self.structure, self.counts = function, structure, counts
+
+    def __call__(self, *values):
+        values = iter(values)
+        taken = [[next(values) for _ in range(count)] for count in self.counts]
+        leaves = [rows_of(*some) if len(some) > 1 else some[0] for some in taken]
+        return self.function(*keras.tree.pack_sequence_as(self.structure, leaves))
+
+    def arrays(self, *values):
+        with one_thread:
+            return [np.asarray(x) for x in keras.tree.flatten(self(*values))]
 
 
 def map_in_graph(function, x, dtype):
@@ -112,17 +151,29 @@ def map_in_graph(function, x, dtype):
     return tf.ensure_shape(tf.numpy_function(function, [x], tf.as_dtype(dtype)), x.shape)
 
 
+def transpose(x, order):
+    """The axes of a NumPy array or of a symbolic tensor in another order."""
+    if not is_graph_tensor(x):
+        return np.ascontiguousarray(np.transpose(x, order))
+    import tensorflow as tf
+
+    return tf.transpose(x, order)
+
+
 def is_ragged(x):
     return hasattr(x, "row_lengths")
 
 
 def parts(x):
-    """A dense tensor itself; of a ragged one the values and the lengths of its rows."""
-    return (x.flat_values, x.row_lengths()) if is_ragged(x) else (x,)
+    """A dense tensor itself; of a ragged one the values and the lengths of its rows, the outer axis first."""
+    return (x.flat_values, *x.nested_row_lengths()) if is_ragged(x) else (x,)
 
 
-def rows_of(values, lengths):
-    return np.split(values, np.cumsum(lengths)[:-1]) if len(lengths) else []
+def rows_of(values, *lengths):
+    """Lists of arrays, nested as deeply as there are `lengths`, the outer axis first."""
+    for counts in reversed(lengths):
+        values = [values[end - n : end] for n, end in zip(counts, np.cumsum(counts), strict=True)]
+    return values
 
 
 def example_parts(x, size):
@@ -130,9 +181,11 @@ def example_parts(x, size):
     dtype = object if x.dtype.name == "string" else x.dtype.as_numpy_dtype
     fill = b"" if dtype is object else 0
     shape = [n or size for n in x.shape.as_list()] if x.shape.rank is not None else [size]
-    if is_ragged(x):
-        return np.full([shape[0] * size], fill, dtype), np.full([shape[0]], size)
-    return (np.full(shape, fill, dtype),)
+    if not is_ragged(x):
+        return (np.full(shape, fill, dtype),)
+    counts = [shape[0] * size**i for i in range(x.ragged_rank + 1)]
+    lengths = [np.full([count], size) for count in counts[:-1]]
+    return (np.full([counts[-1], *shape[x.ragged_rank + 1 :]], fill, dtype), *lengths)
 
 
 def call_ragged_in_graph(function, inputs):

@@ -19,7 +19,10 @@ from keras.src.backend.common import global_state, stateless_scope, variables
 from keras_zoo import lora
 from keras_zoo.errors import PresetError
 
-LEAVES = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias", "embeddings": "weight"}
+LEAVES = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias", "embeddings": "weight"} | {
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
 MOST_LISTED = 20
 
 
@@ -32,9 +35,10 @@ class Part(NamedTuple):
 
 
 class Binding(NamedTuple):
-    """Where a variable's values stand: the tensor, whether turned (out, in), and which part of how many.
+    """Where a variable's values stand: the tensor, whether turned, and which part of how many.
 
-    `shape` is that of the tensor where it is the variable's values in another shape, in the same order.
+    Turned is a dense kernel (out, in), and one of a convolution (out, in, height, width), as torch has them. `shape` is
+    that of the tensor where it is these values in another shape, in the same order.
     """
 
     name: str
@@ -44,17 +48,24 @@ class Binding(NamedTuple):
     shape: tuple | None = None
 
     def stored_shape(self, shape):
-        if self.shape is not None:
-            return self.shape
+        return self.shape if self.shape is not None else self.turned_shape(shape)
+
+    def turned_shape(self, shape):
         shape = (*shape[:-1], shape[-1] * self.count)
-        return shape[::-1] if self.transposed else shape
+        return (*shape[:-3:-1], *shape[:-2]) if self.transposed else shape
 
     def take(self, array, shape):
-        if self.shape is not None:
-            return array.reshape(shape)
-        array = array.T if self.transposed else array
+        """The variable's values, of `shape`, from those of the tensor."""
+        array = array.reshape(self.turned_shape(shape))
+        array = array.transpose(*range(2, array.ndim), 1, 0) if self.transposed else array
         width = array.shape[-1] // self.count
         return array[..., self.index * width : (self.index + 1) * width]
+
+    def give(self, array):
+        """The tensor's values from those of its variable, or of all its parts side by side."""
+        last = array.ndim - 1
+        array = array.transpose(last, last - 1, *range(last - 1)) if self.transposed else array
+        return np.ascontiguousarray(array if self.shape is None else array.reshape(self.shape))
 
 
 def native_bindings(model):
@@ -63,7 +74,7 @@ def native_bindings(model):
 
 
 def table_bindings(variables, table, transposed=True):
-    """`{path: Binding}` for a foreign layout; `transposed` says that it stores dense kernels as (out, in)."""
+    """`{path: Binding}` for a foreign layout; `transposed` says that it stores kernels turned (see `Binding`)."""
     bindings, used = {}, set()
     for weight in variables:
         layer, _, leaf = weight.path.rpartition("/")
@@ -172,7 +183,7 @@ def collect(model, bindings):
     arrays = {}
     for name, found in parts.items():
         array = np.concatenate([found[i][0] for i in sorted(found)], axis=-1) if len(found) > 1 else found[0][0]
-        arrays[name] = np.ascontiguousarray(array.T if found[0][1].transposed else array)
+        arrays[name] = found[0][1].give(array)
     return arrays
 
 

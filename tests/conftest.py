@@ -1,6 +1,8 @@
 """Fixtures that many tests share; everything is tiny, and made once a session."""
 
 import os
+import sys
+import types
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -12,6 +14,9 @@ from keras_nlp.models import GPT2Backbone, GPT2CausalLM, GPT2CausalLMPreprocesso
 from keras_nlp.models.gpt2 import FAMILY
 from keras_nlp.testing import tiny_byte_pair
 from keras_zoo.registry import presets_folder
+
+# torchvision's compiled operators may be missing where torch is a build of its own; its Python part needs none of them.
+sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("torchvision._meta_registrations"))
 
 
 def pytest_collection_modifyitems(items):

@@ -1,1 +1,18 @@
 """Families of vision models, one folder each, and the base classes that find them."""
+
+from keras_cv.models.feature_pyramid import FeaturePyramidBackbone
+from keras_cv.models.resnet import ResNetBackbone, ResNetImageClassifier, ResNetImageClassifierPreprocessor
+from keras_cv.tasks import ImageClassifier, ImageClassifierPreprocessor
+from keras_zoo import Backbone, Preprocessor, Task
+
+__all__ = [
+    "Backbone",
+    "FeaturePyramidBackbone",
+    "ImageClassifier",
+    "ImageClassifierPreprocessor",
+    "Preprocessor",
+    "ResNetBackbone",
+    "ResNetImageClassifier",
+    "ResNetImageClassifierPreprocessor",
+    "Task",
+]

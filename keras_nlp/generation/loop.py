@@ -8,9 +8,9 @@ from keras import ops
 
 from keras_nlp.generation.buckets import capacity_for
 from keras_nlp.generation.cache import KeyValueCache, reordered, with_row_axis, without_row_axis
-from keras_nlp.generation.compiled import compile_function, while_loop
 from keras_nlp.generation.recorded import RecordedReads
 from keras_nlp.generation.weights import Weights
+from keras_zoo.compiled import backend, compile_function
 from keras_zoo.tfdata import to_numpy
 
 
@@ -262,3 +262,12 @@ def widen(arrays, room):
 def integer(value):
     """A scalar of the loop's state; torch, which runs eagerly, keeps plain numbers."""
     return value if keras.backend.backend() == "torch" else ops.convert_to_tensor(value, "int32")
+
+
+def while_loop(condition, body, values):
+    """`keras.ops.while_loop`; under torch a plain Python loop, so that places in the cache stay plain numbers."""
+    if backend() != "torch":
+        return ops.while_loop(condition, body, values)
+    while condition(*values):
+        values = body(*values)
+    return values

@@ -2,7 +2,7 @@
 
 import warnings
 
-from keras_nlp.generation.weights import backend
+from keras_zoo.compiled import backend
 
 
 class RecordedReads:

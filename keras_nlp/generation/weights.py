@@ -2,14 +2,14 @@
 
 import contextlib
 
-import keras
 from keras import ops
 
 from keras_nlp.layers.turned import Dense, turned_kernels
+from keras_zoo.compiled import Variables, backend, on_cpu
 
 
-class Weights:
-    """The variables of the models in a program, as its first argument: neither constants of it nor loop state.
+class Weights(Variables):
+    """The variables of the models in a program, and the matrices that it reads turned.
 
     On a CPU XLA multiplies a few rows by a matrix up to three times faster where it is stored the other way round
     (docs/performance.md has the figures), so there programs are given turned copies of the dense kernels as well.
@@ -21,14 +21,12 @@ class Weights:
     """
 
     def __init__(self, models, kept, turn=True):
-        self.variables = [v for model in models for v in model.weights]
+        super().__init__(models)
         self.kernels = [k for model in models for k in plain_kernels(model)] if turn or backend() == "torch" else []
         self.kept = kept
 
     def values(self):
-        """What programs take as their first argument: the values of now, taken once for a request."""
-        values = [v.value for v in self.variables] if backend() == "jax" else []
-        return values, [self.turned(v) for v in self.kernels] if on_cpu() else None
+        return super().values(), [self.turned(v) for v in self.kernels] if on_cpu() else None
 
     def turned(self, variable):
         """A matrix turned. JAX's arrays never change: the same array needs no second copy."""
@@ -45,13 +43,11 @@ class Weights:
 
     @contextlib.contextmanager
     def scope(self, values):
-        """Within it, inside a program, the variables have the values that it was given."""
         values, turned = values
-        with contextlib.ExitStack() as stack:
-            if values:
-                stack.enter_context(keras.StatelessScope(state_mapping=zip(self.variables, values, strict=True)))
-            if turned is not None:
-                stack.enter_context(turned_kernels(self.kernels, turned))
+        with (
+            super().scope(values),
+            contextlib.nullcontext() if turned is None else turned_kernels(self.kernels, turned),
+        ):
             yield
 
 
@@ -72,21 +68,3 @@ def turn_in_place(variable):
     if variable.value.stride(1) == 1:
         with torch.no_grad():
             variable.value.data = variable.value.data.t().contiguous().t()
-
-
-def on_cpu():
-    if backend() == "jax":
-        import jax
-
-        return jax.default_backend() == "cpu"
-    if backend() == "tensorflow":
-        import tensorflow as tf
-
-        return not tf.config.list_logical_devices("GPU")
-    import torch
-
-    return not torch.cuda.is_available()
-
-
-def backend():
-    return keras.backend.backend()

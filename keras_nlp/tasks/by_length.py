@@ -5,14 +5,14 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from keras_nlp.generation.buckets import rounded
-from keras_nlp.generation.compiled import compile_function
 from keras_nlp.generation.weights import Weights
+from keras_zoo.compiled import Inference
 
 NARROWEST = 16  # tokens in the narrowest rows that a program is made for
 TOKENS, MOST_ROWS = 4096, 128  # in a batch
 
 
-class ByLength:
+class ByLength(Inference):
     """A task that runs texts in memory sorted by length, so that no row is padded much further than its neighbours.
 
     Rows are padded to one of a few widths, so that few programs are compiled. Padding changes no output.
@@ -27,12 +27,6 @@ class ByLength:
                 f"{backbone.vocabulary_size} (vocabulary_size)."
             )
         super().__init__(inputs, outputs, backbone, preprocessor, **kwargs)
-
-    def compile(self, *args, **kwargs):
-        super().compile(*args, **kwargs)
-        # Keras resolves "auto" to False for TensorFlow on a CPU, where XLA gains most: go by what was asked.
-        self.compile_inference = kwargs.get("jit_compile", "auto") is not False and not kwargs.get("run_eagerly")
-        object.__setattr__(self, "program", None)
 
     def run_by_length(self, rows, pack, batch_size=None, verbose="auto"):
         """The network's output for each text, a list of float32 arrays in the order given.
@@ -63,15 +57,6 @@ class ByLength:
                 bar.update(len(numbers))
                 first += size
         return found
-
-    def program_for(self, weights):
-        """The network, compiled; anew where its variables are others, as adapters and quantisation make them."""
-        known, program = self.program or ((), None)
-        if len(known) != len(weights.variables) or any(a is not b for a, b in zip(known, weights.variables)):
-            call = compile_function(lambda inputs: self(inputs, training=False), weights, self.compile_inference)
-            object.__setattr__(self, "program", (weights.variables, call))  # Keras would track the variables
-            return call
-        return program
 
 
 def filled(array, size):

@@ -1,6 +1,6 @@
 """What the families have in common where KerasHub stores them: the block of a transformer, and preprocessors."""
 
-from keras_zoo.formats.keras_hub import Settings, variables
+from keras_zoo.formats.keras_objects import Settings, variables
 
 TRANSFORMER = (
     "vocabulary_size",

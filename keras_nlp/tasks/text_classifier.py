@@ -5,16 +5,16 @@ import numpy as np
 
 from keras_nlp.layers import Dense, Dropout
 from keras_nlp.tasks.by_length import ByLength
-from keras_nlp.tasks.labels import PROBLEMS, LabelledPreprocessor, in_range, numbers_of
 from keras_nlp.tasks.text_preprocessor import TextPreprocessor, as_segments
 from keras_zoo import Task, tfdata
+from keras_zoo.classifying import ClassifyingTask
 
 
 class TextClassifierPreprocessor(TextPreprocessor):
     """Texts or pairs of texts to a classifier's inputs; see `TextPreprocessor`. Labels pass through."""
 
 
-class TextClassifier(ByLength, Task):
+class TextClassifier(ByLength, ClassifyingTask):
     """An encoder with a dense layer on its pooled output: texts in, logits `(B, num_classes)` out.
 
     With a preprocessor `fit`, `evaluate` and `predict` take strings, pairs and dictionaries of strings (see
@@ -32,8 +32,6 @@ class TextClassifier(ByLength, Task):
     """
 
     preprocessor_class = TextClassifierPreprocessor
-    head_arguments = ("num_classes",)
-    needs_labels = True
 
     def __init__(
         self,
@@ -46,64 +44,19 @@ class TextClassifier(ByLength, Task):
         class_names=None,
         **kwargs,
     ):
-        if problem not in PROBLEMS:
-            raise ValueError(f"problem must be one of {PROBLEMS}; got {problem!r}.")
-        class_names = None if class_names is None else [str(name) for name in class_names]
-        if num_classes is None:
-            num_classes = 1 if problem == "regression" else len(class_names or ())
-        if num_classes < 1:
-            raise ValueError(f"{type(self).__name__} needs num_classes or class_names: the head is new.")
-        if class_names is not None and (len(class_names) != num_classes or len(set(class_names)) != num_classes):
-            raise ValueError(f"class_names must be {num_classes} different names (num_classes); got {class_names}.")
+        self.read_classes(num_classes, activation, problem, class_names)
         self.output_dropout = Dropout(dropout, dtype=backbone.dtype_policy, name="classifier_dropout")
         self.output_dense = Dense(
-            num_classes,
+            self.num_classes,
             activation=activation,
             kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),
             dtype=backbone.dtype_policy,
             name="logits",
         )
-        self.problem = problem  # compile, which the constructor of Task calls, goes by these
-        self.activation = keras.activations.serialize(keras.activations.get(activation)) if activation else None
         inputs = backbone.input
         outputs = self.output_dense(self.output_dropout(backbone(inputs)["pooled_output"]))
         super().__init__(inputs, outputs, backbone, preprocessor, **kwargs)
-        self.num_classes = num_classes
         self.dropout = dropout
-        self.class_names = class_names
-
-    @property
-    def preprocess(self):
-        one_hot = takes_one_hot(self.loss)
-        return LabelledPreprocessor(self.preprocessor, self.problem, self.num_classes, self.class_names, one_hot)
-
-    def fit(self, *args, class_weight=None, **kwargs):
-        """As `Task.fit`; the keys of `class_weight` are class numbers or names."""
-        if class_weight is not None:
-            numbers = in_range(np.array(numbers_of(list(class_weight), self.class_names or ())), self.num_classes)
-            class_weight = dict(zip(numbers.tolist(), class_weight.values(), strict=True))
-        return super().fit(*args, class_weight=class_weight, **kwargs)
-
-    def compile(self, optimizer="auto", loss="auto", *, metrics="auto", **kwargs):
-        """As `keras.Model.compile`; by default Adam at 5e-5, and the loss and the metric of the problem."""
-        if optimizer == "auto":
-            optimizer = keras.optimizers.Adam(5e-5)
-        logits = self.activation not in ("softmax", "sigmoid")
-        if loss == "auto":
-            loss = {
-                "single_label": keras.losses.SparseCategoricalCrossentropy(from_logits=logits),
-                "multi_label": keras.losses.BinaryCrossentropy(from_logits=logits),
-                "regression": keras.losses.MeanSquaredError(),
-            }[self.problem]
-        if metrics == "auto":
-            sparse = not takes_one_hot(loss)
-            metrics = {
-                "single_label": keras.metrics.SparseCategoricalAccuracy() if sparse else "accuracy",
-                "multi_label": keras.metrics.BinaryAccuracy(threshold=0.0 if logits else 0.5),
-                "regression": keras.metrics.MeanAbsoluteError(),
-            }[self.problem]
-            metrics = [metrics]
-        super().compile(optimizer, loss, metrics=metrics, **kwargs)
 
     def predict(self, x, batch_size=None, *args, return_classes=False, **kwargs):
         """`keras.Model.predict` on raw texts: an array `(N, num_classes)`, logits where there is no `activation`.
@@ -124,33 +77,3 @@ class TextClassifier(ByLength, Task):
             outputs = self.run_by_length(rows, self.preprocessor.pack, batch_size, **kwargs)
             outputs = np.stack(outputs) if outputs else np.zeros((0, self.num_classes), "float32")
         return self.classes(outputs) if return_classes else outputs
-
-    def classes(self, outputs):
-        """The outputs of `predict`, `(N, num_classes)`, with names; see `predict`."""
-        if self.problem == "regression":
-            raise ValueError("A regression has no classes; leave return_classes out.")
-        names = self.class_names or list(range(self.num_classes))
-        found = []
-        for row in self.probabilities(np.asarray(outputs, "float32")):
-            probabilities = dict(zip(names, row.tolist(), strict=True))
-            if self.problem == "multi_label":
-                chosen = {"class_names": [name for name, p in probabilities.items() if p > 0.5]}
-            else:
-                best = names[int(row.argmax())]
-                chosen = {"class_name": best, "probability": probabilities[best]}
-            found.append(chosen | {"probabilities": probabilities})
-        return found
-
-    def probabilities(self, outputs):
-        if self.activation in ("softmax", "sigmoid"):
-            return outputs
-        if self.problem == "multi_label":
-            return 1 / (1 + np.exp(-outputs))
-        powers = np.exp(outputs - outputs.max(-1, keepdims=True))
-        return powers / powers.sum(-1, keepdims=True)
-
-
-def takes_one_hot(loss):
-    """Whether a loss wants distributions over the classes rather than class numbers."""
-    name = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
-    return not name.startswith("sparse")

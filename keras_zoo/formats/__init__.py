@@ -3,26 +3,36 @@
 from pathlib import Path
 
 from keras_zoo.errors import PresetError
-from keras_zoo.formats import keras_hub, native, transformers
+from keras_zoo.formats import keras_cv, keras_hub, native, state_dict, transformers
 from keras_zoo.formats.files import read_json
 
-LAYOUTS = (native.NativeLayout, keras_hub.KerasHubLayout, transformers.TransformersLayout)
+LAYOUTS = (
+    native.NativeLayout,
+    keras_hub.KerasHubLayout,
+    keras_cv.KerasCVLayout,
+    transformers.TransformersLayout,
+    state_dict.TimmLayout,
+)
 WRITERS = {"keras_zoo": native.write, "transformers": transformers.write}
 
 
 def open_folder(folder):
-    """The layout of a folder, opened for reading. Raises `PresetError` where none is recognised."""
+    """The layout of a folder or of a single file of weights, opened. `PresetError` where none is recognised."""
     folder = Path(folder)
+    if folder.is_file():
+        return state_dict.StateDictLayout(folder)
     if not (folder / "config.json").is_file():
         if keras_hub.KerasHubLayout.without_model(folder):
             return keras_hub.KerasHubLayout(folder, None)
         if native.NativeLayout.without_model(folder):
             return native.NativeLayout(folder, None)
+        if (file := state_dict.StateDictLayout.file_in(folder)) is not None:
+            return state_dict.StateDictLayout(file)
         found = sorted(p.name for p in folder.iterdir())[:10]
         raise PresetError(f"{folder} is no preset: it has no config.json (it holds {found or 'nothing'}).")
     config = read_json(folder / "config.json")
     for layout in LAYOUTS:
         if layout.recognises(config):
             return layout(folder, config)
-    names = ", ".join(layout.title for layout in LAYOUTS)
+    names = ", ".join(layout.title for layout in (*LAYOUTS, state_dict.StateDictLayout))
     raise PresetError(f"{folder} is of a layout that cannot be read; known layouts are: {names}.")

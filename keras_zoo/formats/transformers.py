@@ -9,7 +9,8 @@ from keras_zoo import lora, registry, weights
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.files import read_json, write_json
 from keras_zoo.formats.layout import Layout
-from keras_zoo.formats.safetensors_file import Tensor, open_tensors, write_tensors
+from keras_zoo.formats.safetensors_file import open_tensors, write_tensors
+from keras_zoo.formats.torch_file import open_torch
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class Checkpoint:
     ignored        patterns of tensors that hold no weight of ours
     read_preprocessor   (config, tokenizer_config, folder) -> the preprocessor's arguments
     read_tokenizer      (tokenizer_config, folder, assets) -> the tokenizer's arguments; `assets` those of its files
-    write_tokenizer     (preprocessor, folder): vocabulary and configuration files
+    write_preprocessor  (preprocessor, folder): its files, vocabulary and tokenizer configuration included
+    write_extra         backbone -> {name: array} of tensors that hold no weight of ours and that transformers expects
     """
 
     model_type: str
@@ -76,7 +78,8 @@ class Checkpoint:
     ignored: tuple = ()
     read_preprocessor: Callable | None = None
     read_tokenizer: Callable | None = None
-    write_tokenizer: Callable | None = None
+    write_preprocessor: Callable | None = None
+    write_extra: Callable = lambda backbone: {}
 
     def bindings(self, model, head, prefix):
         """`{path: Binding}` of the backbone, and of the task's own layers where its `head` is given."""
@@ -207,32 +210,6 @@ def family_of(config, folder):
     raise PresetError(f"{folder} is a transformers {config['model_type']!r}; known model types are {known}.")
 
 
-class TorchTensor(Tensor):
-    """A tensor of a torch state dict, with the interface of one in a safetensors file."""
-
-    def __init__(self, tensor):
-        self.tensor, self.shape = tensor, tuple(tensor.shape)
-
-    def read(self):
-        import torch
-
-        return self.tensor.to(torch.float32).numpy() if self.tensor.dtype == torch.bfloat16 else self.tensor.numpy()
-
-
-def open_torch(path):
-    """An older checkpoint, a pickled state dict; read by torch with nothing but tensors allowed in it."""
-    try:
-        import torch
-    except ImportError:
-        raise PresetError(f"{path} is a torch file: install torch to read it, or convert it to safetensors.") from None
-    try:
-        return {
-            k: TorchTensor(t) for k, t in torch.load(path, map_location="cpu", weights_only=True, mmap=True).items()
-        }
-    except Exception as error:  # torch raises what its unpickler, its archive reader or the file system raise
-        raise PresetError(f"{path} cannot be read as a torch state dict: {error}") from None
-
-
 def write(folder, backbone=None, task=None, preprocessor=None, tokenizer=None, max_shard_size=5.0):
     """Writes a task (or a bare backbone) so that transformers loads it."""
     if backbone is None and task is None:
@@ -241,13 +218,15 @@ def write(folder, backbone=None, task=None, preprocessor=None, tokenizer=None, m
     checkpoint = registry.family_with(type(backbone).__name__).transformers
     if checkpoint is None:
         raise PresetError(f"{type(backbone).__name__} has no transformers layout.")
-    model = task or backbone
+    model, preprocessor = task or backbone, None if task is None else task.preprocessor
     head = None if task is None else checkpoint.heads[registry.known_class(type(task)).__name__]
-    bindings = checkpoint.bindings(model, head, checkpoint.prefix if head is not None and head.prefixed else "")
+    tokenizer = getattr(preprocessor, "tokenizer", None)
+    config = checkpoint.write_config(backbone, tokenizer) | ({} if head is None else head.write_config(task))
+    prefix = checkpoint.prefix if head is not None and head.prefixed else ""
+    bindings = checkpoint.bindings(model, head, prefix)
     without = () if head is None else head.without
     arrays = weights.collect(model, {path: b for path, b in bindings.items() if path.split("/")[0] not in without})
-    tokenizer = task.preprocessor.tokenizer if task is not None and task.preprocessor is not None else None
-    config = checkpoint.write_config(backbone, tokenizer) | ({} if head is None else head.write_config(task))
+    arrays |= {prefix + name: array for name, array in checkpoint.write_extra(backbone).items()}
     config |= {
         "model_type": checkpoint.model_type,
         "architectures": [checkpoint.architecture if head is None else head.architecture],
@@ -257,5 +236,5 @@ def write(folder, backbone=None, task=None, preprocessor=None, tokenizer=None, m
     write_tensors(folder, arrays, max_shard_bytes=int(max_shard_size * 1e9), metadata={"format": "pt"})
     if head is not None:
         head.write_folder(task, folder)
-    if tokenizer is not None:
-        checkpoint.write_tokenizer(task.preprocessor, folder)
+    if preprocessor is not None:
+        checkpoint.write_preprocessor(preprocessor, folder)

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_nlp.generation.compiled import compile_function
 from keras_nlp.generation.weights import Weights
 from keras_nlp.layers import Dense, Dropout, ReversibleEmbedding, turned
+from keras_zoo.compiled import compile_function
 
 
 def compiled(layer, x, monkeypatch, **options):

@@ -1,4 +1,4 @@
-"""Measures generation and tokenization against other libraries, and stores the table under docs/performance/.
+"""Measures generation, training and augmentation against other libraries, and stores the table under docs/performance/.
 
 Usage: make bench     or     python tools/bench/generate.py [--only 'jax/*'] [--rounds 3] [--quick] …
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import report
 from measure import Bench
-from rows import GPU_ROWS, ROWS, select
+from rows import CONTESTANTS, GPU_ROWS, INTERPRETERS, ROWS, select
 from workers import ROOT, Missing, WorkerError
 
 FLOAT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -52,8 +52,10 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="*", metavar="GLOB", help="rows by name, such as 'torch/*'")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--ours", default=ROOT / ".venv/bench-ours/bin/python", help="interpreter with this project")
-    parser.add_argument("--peers", default=ROOT / ".venv/bench-peers/bin/python", help="interpreter with peers.txt")
+    for name in INTERPRETERS:
+        what = "this project" if name == "ours" else f"tools/bench/{name}.txt"
+        default = ROOT / f".venv/bench-{name}/bin/python"
+        parser.add_argument(f"--{name}", default=default, help=f"interpreter with {what}")
     parser.add_argument("--device-name", help="by default the processor's or the GPU's own name")
     parser.add_argument("--dtype", choices=sorted(FLOAT_BYTES), help="all rows in another dtype")
     parser.add_argument("--quick", action="store_true", help="one round, little work: to try the program, not stored")
@@ -63,10 +65,16 @@ def parse():
     options = parser.parse_args()
     options.rounds = 1 if options.quick else options.rounds
     options.out = options.out or (None if options.quick else ROOT / "docs/performance")
-    for name in ("ours", "peers"):
-        if not Path(getattr(options, name)).exists():
-            parser.error(f"--{name}: there is no {getattr(options, name)}; `make bench` makes it")
     return options
+
+
+def interpreters(options, rows):
+    """The interpreters by name; ends the program where one that the rows need is missing."""
+    sides = (side.contestant for row in rows for side in row.sides)
+    for name in {"ours", "peers", *(CONTESTANTS[side].interpreter for side in sides)}:
+        if not Path(getattr(options, name)).exists():
+            sys.exit(f"--{name}: there is no {getattr(options, name)}; `make bench` makes it")
+    return {name: str(getattr(options, name)) for name in INTERPRETERS}
 
 
 def main():
@@ -77,7 +85,7 @@ def main():
         sys.exit(f"No row is called {options.only!r}.")
     records, failed = [], False
     with tempfile.TemporaryDirectory() as caches:
-        pythons = {"ours": str(options.ours), "peers": str(options.peers)}
+        pythons = interpreters(options, rows)
         bench = Bench(pythons, options.scratch, Path(caches), options.rounds, options.gpu)
         device = options.device_name or (gpu_name(bench) if options.gpu else device_name())
         try:

@@ -3,7 +3,7 @@
 import subprocess
 from dataclasses import asdict, replace
 
-from rows import CONTESTANTS, SHAPES, Work
+from rows import CONTESTANTS, RANDOM, Work
 from workers import HERE, Missing, Worker, WorkerError
 
 CHECK = Work(prompts=(8, 8), new=16)
@@ -15,7 +15,7 @@ class Bench:
     """The workers, the checkpoints and the measuring of one row after another.
 
     Args:
-        pythons: `{"ours": interpreter, "peers": interpreter}`.
+        pythons: the interpreters by the names of `rows.INTERPRETERS`.
         scratch: a folder for checkpoints and logs, kept between runs.
         caches: a folder for compilation caches, which must be empty.
     """
@@ -23,14 +23,14 @@ class Bench:
     def __init__(self, pythons, scratch, caches, rounds, gpu=False):
         self.pythons, self.scratch, self.caches = pythons, scratch, caches
         self.rounds, self.gpu = rounds, gpu
-        self.workers, self.versions = {}, {"ours": {}, "peers": {}}
+        self.workers, self.versions = {}, {}
         self.expected = None
         scratch.mkdir(parents=True, exist_ok=True)
 
     def start(self, name, cache=None):
         contestant = CONTESTANTS[name]
         worker = Worker(contestant, self.pythons[contestant.interpreter], self.scratch / f"{name}.log", cache, self.gpu)
-        self.versions[contestant.interpreter] |= worker.versions
+        self.versions.setdefault(contestant.interpreter, {}).update(worker.versions)
         return worker
 
     def worker(self, name, check):
@@ -48,7 +48,9 @@ class Bench:
             raise WorkerError(f"{name} and {self.expected[0]} write different tokens with the same weights")
 
     def run(self, worker, work):
-        folder = self.checkpoint(work.shape, "bfloat16" if self.gpu else "float32")
+        if work.kind.startswith("augment"):
+            return worker.ask(do="run", work=asdict(work), folder="", text=str(self.pictures(work)))
+        folder = "" if work.shape == RANDOM else self.checkpoint(work.shape, "bfloat16" if self.gpu else "float32")
         text = str(self.text(work.megabytes)) if work.kind == "embed" or work.kind.startswith("tokenize") else ""
         return worker.ask(do="run", work=asdict(work), folder=str(folder), text=text)
 
@@ -67,9 +69,18 @@ class Bench:
             part.rename(file)
         return file
 
+    def pictures(self, work):
+        file = self.scratch / f"pictures-{work.pictures}-{work.picture_size}.npy"
+        if not file.exists():
+            part = file.with_suffix(".part")
+            sizes = str(work.pictures), str(work.picture_size)
+            subprocess.run([self.pythons["peers"], HERE / "pictures.py", *sizes, part], check=True)
+            part.rename(file)
+        return file
+
     def measure(self, row):
         """`{"name", "unit", "rounds", "sides": [{"label", "first_call", "seconds", "values", …}]}`."""
-        check = not self.gpu and not row.fresh and row.work.shape in SHAPES and not row.work.kind.startswith("tokenize")
+        check = not self.gpu and not row.fresh and row.work.writes
         if not row.fresh:
             for worker in [self.worker(side.contestant, check) for side in row.sides]:
                 worker.ask(do="forget")

@@ -17,11 +17,15 @@ BERT_SHAPES = {  # transformers' names; "minilm" is written as a sentence-transf
     },
     "minilm": {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536},
 }
+RANDOM = "random"  # contestants that make weights of their own
+
+
+INTERPRETERS = ("ours", "peers", "keras_cv")  # KerasCV's package has the name of ours
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A module of `sides/`, the interpreter that runs it (`"ours"` or `"peers"`) and its `KERAS_BACKEND`."""
+    """A module of `sides/`, the interpreter that runs it, of `INTERPRETERS`, and its `KERAS_BACKEND`."""
 
     side: str
     interpreter: str
@@ -33,9 +37,15 @@ CONTESTANTS = {
     **{f"keras-hub-{b}": Contestant("keras_hub", "peers", b) for b in ("jax", "tensorflow", "torch")},
     **{f"ours-bert-{b}": Contestant("ours_bert", "ours", b) for b in ("jax", "tensorflow", "torch")},
     **{f"keras-hub-bert-{b}": Contestant("keras_hub_bert", "peers", b) for b in ("jax", "tensorflow", "torch")},
+    **{f"ours-resnet-{b}": Contestant("ours_resnet", "ours", b) for b in ("jax", "tensorflow", "torch")},
+    **{f"keras-hub-resnet-{b}": Contestant("keras_hub_resnet", "peers", b) for b in ("jax", "tensorflow")},
     "transformers-bert": Contestant("transformers_bert", "peers"),
     "transformers": Contestant("transformers", "peers"),
     "ctranslate2": Contestant("ctranslate2", "peers"),
+    "ours-images": Contestant("ours_images", "ours", "jax"),
+    "torchvision": Contestant("torchvision", "peers"),
+    "albumentations": Contestant("albumentations", "peers"),
+    "keras-cv": Contestant("keras_cv_images", "keras_cv", "tensorflow"),
 }
 
 
@@ -44,8 +54,9 @@ class Work:
     """One call. `kind` names a function of the side; `prompts` are lengths in tokens, `new` the tokens wanted.
 
     `draft` lets a small model guess for the large one. `calls` are pairs of prompt length and `max_length`, for
-    `kind="compilations"`; `megabytes` is the text for tokenizers. `rows` and `steps` are the batch (size, tokens) and
-    the number of training steps, for `kind="train"`; `texts` is how many there are for `kind="embed"`.
+    `kind="compilations"`; `megabytes` is the text for tokenizers. `rows` and `steps` are the batch (size; tokens, or
+    pixels of a side) and the number of training steps, for `kind="train"`; `texts` is how many there are for
+    `kind="embed"`, `pictures` for `kind="augment"`, and `picture_size` their height and width.
     """
 
     kind: str = "generate"
@@ -61,6 +72,13 @@ class Work:
     rows: tuple[int, int] = (16, 128)
     steps: int = 3
     texts: int = 2000
+    pictures: int = 1024
+    picture_size: int = 256
+
+    @property
+    def writes(self):
+        """Whether text is written by a GPT-2."""
+        return self.shape in SHAPES and not self.kind.startswith(("tokenize", "augment"))
 
 
 class Side:
@@ -74,8 +92,8 @@ class Side:
 class Row:
     """One comparison: `ours` against each of `peers`, by turns.
 
-    `unit` is "tokens/s", "texts/s" or "MB/s" (more is better) or "s" (less is better). `fresh` starts a new process for
-    each turn, with one compilation cache on disk.
+    `unit` is "tokens/s", "texts/s", "images/s" or "MB/s" (more is better) or "s" (less is better). `fresh` starts a new
+    process for each turn, with one compilation cache on disk.
     """
 
     name: str
@@ -112,6 +130,7 @@ def against_own(backend, name, work, label, own, **changes):
 
 UNEQUAL = tuple(round(8 + i * (200 - 8) / 15) for i in range(16))
 TRAIN = Work("train", shape="bert_small")
+TRAIN_IMAGES = Work("train", shape=RANDOM, rows=(16, 224))
 BUCKET_CALLS = ((20, 40), (18, 40), (23, 50), (17, 60))
 
 ROWS = [
@@ -154,6 +173,17 @@ ROWS = [
     row("jax/train-bert", TRAIN, "ours-bert-jax", "keras-hub-bert-jax", unit="s"),
     row("tensorflow/train-bert", TRAIN, "ours-bert-tensorflow", "keras-hub-bert-tensorflow", unit="s"),
     row("torch/train-bert", TRAIN, "ours-bert-torch", "transformers-bert", "keras-hub-bert-torch", unit="s"),
+    *(
+        row(
+            f"{b}/train-resnet",
+            TRAIN_IMAGES,
+            f"ours-resnet-{b}",
+            "keras-hub-resnet-tensorflow",
+            "keras-hub-resnet-jax",
+            unit="s",
+        )
+        for b in ("jax", "tensorflow", "torch")
+    ),
     row("jax/embed", Work("embed", shape="minilm"), "ours-bert-jax", "transformers-bert", unit="texts/s"),
     row("torch/batch-1", batch(1), "ours-torch", "transformers", "keras-hub-torch"),
     row("torch/batch-8", batch(8), "ours-torch", "transformers"),
@@ -162,6 +192,16 @@ ROWS = [
     row("torch/batch-8-bfloat16", batch(8, dtype="bfloat16"), "ours-torch", "transformers"),
     against_own("torch", "torch/stream", batch(1, kind="generate_text"), "stream", "generate", kind="stream"),
     against_own("torch", "torch/int8", batch(1), "int8", "float32", int8=True),
+    row(
+        "images/augment",
+        Work("augment", rows=(32, 0)),
+        "ours-images",
+        Side("torchvision", "torchvision, PIL"),
+        Side("torchvision", "torchvision, tensors", kind="augment_tensors"),
+        "albumentations",
+        "keras-cv",
+        unit="images/s",
+    ),
 ]
 
 GPU_ROWS = [
@@ -181,7 +221,6 @@ def select(rows, pattern, dtype=None, quick=False):
             for r in chosen
         ]
     if quick:
-        chosen = [
-            replace(r, work=replace(r.work, new=min(r.work.new, 16), megabytes=0.2, steps=1, texts=100)) for r in chosen
-        ]
+        little = {"megabytes": 0.2, "steps": 1, "texts": 100, "pictures": 64}
+        chosen = [replace(r, work=replace(r.work, new=min(r.work.new, 16), **little)) for r in chosen]
     return chosen

@@ -28,13 +28,19 @@ PACKAGES = (
     "keras-hub",
     "ctranslate2",
     "numpy",
+    "keras-cv",
+    "torchvision",
+    "albumentations",
+    "opencv-python-headless",
+    "pillow",
 )
 
 
 class Worker:
     def __init__(self, side):
         self.side = side
-        self.models = functools.lru_cache(maxsize=2)(side.load)  # a row has at most two models of one contestant
+        load = getattr(side, "load", dict)
+        self.models = functools.lru_cache(maxsize=2)(load)  # a row has at most two models of one contestant
 
     def versions(self):
         found = {"python": platform.python_version()}
@@ -53,10 +59,15 @@ class Worker:
         return {}
 
     def run(self, work, folder, text):
-        """Does the work once. The answer has `seconds`, `amount` (tokens or megabytes) and a digest of the result."""
+        """Does the work once. The answer has `seconds`, `amount` (tokens, megabytes, images) and the result's digest.
+
+        `text` is the path of what is read: English, or pictures.
+        """
         function = getattr(self.side, work["kind"], None)
         if function is None:
             raise Missing(f"no {work['kind']}")
+        if work["kind"].startswith("augment"):
+            return {"amount": work["pictures"]} | function(text, work)
         if work["kind"].startswith("tokenize"):
             lines, megabytes = read(text, work["megabytes"])
             return {"amount": megabytes} | function(lines, Path(folder))

@@ -6,6 +6,7 @@ from keras_nlp.tasks import sentence_transformers
 from keras_nlp.tokenizers.tokenizer_json import lowercased, read_added, read_text_settings, read_word_piece
 from keras_nlp.tokenizers.word_piece_tokenizer import extended, read_vocabulary
 from keras_zoo.errors import PresetError
+from keras_zoo.formats import id2label
 from keras_zoo.formats.files import read_json, write_json
 from keras_zoo.formats.transformers import Checkpoint, Head, read_numbers
 
@@ -23,11 +24,6 @@ CONFIG = {  # ours: (transformers', its default)
 ACTIVATIONS = {"gelu": "gelu", "relu": "relu"} | dict.fromkeys(
     ("gelu_new", "gelu_pytorch_tanh", "gelu_fast"), "gelu_approximate"
 )
-PROBLEMS = {
-    "single_label": "single_label_classification",
-    "multi_label": "multi_label_classification",
-    "regression": "regression",
-}
 OWN_CLASS = "BertTokenizer"  # or BertTokenizerFast
 UNSUPPORTED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
 
@@ -76,37 +72,17 @@ def table(backbone):
 
 
 def read_classes(config):
-    """`num_classes`, and `class_names` where they are more than `LABEL_0`, `LABEL_1`, …; two classes by default."""
-    labels = config.get("id2label") or {}
-    if not isinstance(labels, dict) or not all(str(i).isdecimal() for i in labels):
-        raise PresetError(f"id2label must map the number of each class to its name; got {labels!r:.100}.")
-    numbers = sorted(int(i) for i in labels)
-    if numbers != list(range(len(numbers))):
-        raise PresetError(f"id2label must name the classes 0 to n - 1; got {numbers[:10]}.")
-    names = [str(labels[key]) for key in sorted(labels, key=int)]
-    count = len(names) or int(config.get("num_labels", 2))
-    named = names and names != [f"LABEL_{i}" for i in range(count)] and len(set(names)) == count
     own = "classifier_dropout" if config.get("classifier_dropout") is not None else "hidden_dropout_prob"
-    dropout = read_numbers(config, {"dropout": (own, 0.1)})
-    return {"num_classes": count, "class_names": names if named else None} | dropout
+    return id2label.read(config) | read_numbers(config, {"dropout": (own, 0.1)})
 
 
 def write_classes(task):
-    names = task.class_names or [f"LABEL_{i}" for i in range(task.num_classes)]
-    return {
-        "id2label": {str(i): name for i, name in enumerate(names)},
-        "label2id": {name: i for i, name in enumerate(names)},
-        "classifier_dropout": task.dropout,
-    }
+    return id2label.write(task) | {"classifier_dropout": task.dropout}
 
 
 def read_classifier(config):
     arguments = read_classes(config)
-    theirs = config.get("problem_type") or ("regression" if arguments["num_classes"] == 1 else PROBLEMS["single_label"])
-    problems = [ours for ours, name in PROBLEMS.items() if name == theirs]
-    if not problems:
-        raise PresetError(f"problem_type is one of {list(PROBLEMS.values())}; got {theirs!r}.")
-    return arguments | {"problem": problems[0]}
+    return arguments | id2label.read_problem(config, arguments["num_classes"])
 
 
 def classifier_table(task):
@@ -138,7 +114,7 @@ HEADS = {
         "BertForSequenceClassification",
         classifier_table,
         read_classifier,
-        lambda task: write_classes(task) | {"problem_type": PROBLEMS[task.problem]},
+        lambda task: write_classes(task) | id2label.write_problem(task),
         needs=("pooled_dense",),
     ),
     "BertMaskedLM": Head(
@@ -209,7 +185,7 @@ def with_added(assets, added, tokenizer_config, folder):
     return {"vocabulary": vocabulary, "unsplittable_tokens": found}
 
 
-def write_tokenizer(preprocessor, folder):
+def write_preprocessor(preprocessor, folder):
     tokenizer = preprocessor.tokenizer
     tokenizer.write_assets(folder, "vocab.txt")
     names = ("cls_token", "sep_token", "pad_token", "mask_token", "unk_token")
@@ -243,5 +219,5 @@ TRANSFORMERS = Checkpoint(
     ignored=("*embeddings.position_ids", "cls.predictions.decoder.*", "cls.seq_relationship.*"),  # tied; pretraining
     read_preprocessor=read_preprocessor,
     read_tokenizer=read_tokenizer,
-    write_tokenizer=write_tokenizer,
+    write_preprocessor=write_preprocessor,
 )

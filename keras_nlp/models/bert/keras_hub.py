@@ -10,8 +10,8 @@ from keras_nlp.tasks.keras_hub import (
     norm,
     transformer_blocks,
 )
-from keras_zoo.errors import PresetError
-from keras_zoo.formats.keras_hub import HubCheckpoint, Settings, variables
+from keras_zoo.formats.keras_hub import HubCheckpoint
+from keras_zoo.formats.keras_objects import Settings, read_activation, variables
 
 
 def table(backbone):
@@ -34,13 +34,6 @@ def masked_lm_table(task):
         "mlm_head/dense": dense("layers/masked_lm_head/_intermediate_dense"),
         "mlm_head/layer_norm": norm("layers/masked_lm_head/_intermediate_layer_norm"),
     }
-
-
-def read_activation(activation):
-    """A name; a function that Keras serialised as an object is not revived."""
-    if not isinstance(activation, str | None):
-        raise PresetError(f"The classifier's activation must be a name; got {activation!r:.100}.")
-    return None if activation == "linear" else activation
 
 
 KERAS_HUB = HubCheckpoint(

@@ -83,7 +83,7 @@ def read_tokenizer(tokenizer_config, folder, assets):
     return {"add_prefix_space": bool(tokenizer_config.get("add_prefix_space", False))}
 
 
-def write_tokenizer(preprocessor, folder):
+def write_preprocessor(preprocessor, folder):
     tokenizer = preprocessor.tokenizer
     tokenizer.write_assets(folder, "vocab.json")
     write_json(
@@ -116,5 +116,5 @@ TRANSFORMERS = Checkpoint(
     ignored=("*.attn.bias", "*.attn.masked_bias", "lm_head.weight"),  # causal masks, and the tied head
     read_preprocessor=read_preprocessor,
     read_tokenizer=read_tokenizer,
-    write_tokenizer=write_tokenizer,
+    write_preprocessor=write_preprocessor,
 )

@@ -8,7 +8,8 @@ from keras_nlp.tasks.keras_hub import (
     norm,
     transformer_blocks,
 )
-from keras_zoo.formats.keras_hub import HubCheckpoint, Settings
+from keras_zoo.formats.keras_hub import HubCheckpoint
+from keras_zoo.formats.keras_objects import Settings
 
 
 def table(backbone):

@@ -5,6 +5,7 @@
 """
 
 import random
+from time import perf_counter
 
 import numpy as np
 
@@ -12,6 +13,14 @@ PROMPT = (
     "It is a truth universally acknowledged, that a single man in possession of a good fortune, must be in want of a "
     "wife. However little known the feelings or views of such a man may be on his first entering a neighbourhood"
 )
+RESNET_50 = {
+    "input_conv_filters": [64],
+    "input_conv_kernel_sizes": [7],
+    "stackwise_num_filters": [64, 128, 256, 512],
+    "stackwise_num_blocks": [3, 4, 6, 3],
+    "stackwise_num_strides": [1, 2, 2, 2],
+    "block_type": "bottleneck_block",
+}
 ORDINARY_TOKENS = 50256  # GPT-2's end token has this id, and all others lie below
 
 
@@ -42,3 +51,13 @@ def train_batches(work, vocabulary_size):
     return random.integers(0, vocabulary_size, (size, length)).astype("int32"), random.integers(0, 2, size).astype(
         "int32"
     )
+
+
+def train_images(classifier, work):
+    """Trains on random square images; seconds of a step."""
+    batch, side = work["rows"]
+    random, count = np.random.default_rng(0), batch * work["steps"]
+    x, y = random.random((count, side, side, 3), "float32"), random.integers(0, classifier.num_classes, count)
+    begin = perf_counter()
+    classifier.fit(x, y, batch_size=batch, shuffle=False, verbose=0)
+    return {"seconds": (perf_counter() - begin) / work["steps"]}

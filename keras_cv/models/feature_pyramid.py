@@ -1,0 +1,26 @@
+"""Backbones whose stages are of use one by one, as detectors and segmenters take them."""
+
+import keras
+
+from keras_cv.ops.fuse import Fusing
+from keras_zoo import Backbone
+
+
+class FeaturePyramidBackbone(Fusing, Backbone):
+    """A backbone with `pyramid_outputs`, `{"P2": …, "P5": …}`: level `Pn` is `2 ** n` times smaller than the image.
+
+    A subclass sets `pyramid_outputs`, symbolic tensors by the name of their level, before it calls this constructor.
+    """
+
+    pyramid_outputs = {}
+
+    def feature_pyramid(self, levels=None):
+        """A `keras.Model` from images to `{level: feature map}`, which shares this backbone's layers and weights.
+
+        `levels` are names of `pyramid_outputs`, such as `("P3", "P4", "P5")`; by default all of them.
+        """
+        levels = tuple(self.pyramid_outputs) if levels is None else tuple(levels)
+        unknown = [level for level in levels if level not in self.pyramid_outputs]
+        if unknown or not levels:
+            raise ValueError(f"levels must be some of {list(self.pyramid_outputs)}; got {list(levels)}.")
+        return keras.Model(self.input, {level: self.pyramid_outputs[level] for level in levels})

@@ -1,0 +1,161 @@
+"""Models that put an image into classes, or give it numbers."""
+
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_cv.images import image_files
+from keras_cv.layers import ImageConverter
+from keras_cv.layers.image_converter import is_single
+from keras_cv.ops.fuse import Fusing
+from keras_zoo import tfdata
+from keras_zoo.classifying import ClassifyingTask
+
+CHANNELS = 3
+POOLERS = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
+
+
+class ImageClassifierPreprocessor(ImageConverter):
+    """Images to what a classifier's network takes; see `ImageConverter`. Labels pass through."""
+
+    @property
+    def image_converter(self):
+        """What KerasHub keeps apart: here the preprocessor is its own converter."""
+        return self
+
+
+class ImageClassifier(Fusing, ClassifyingTask):
+    """A backbone, its feature map pooled, and a dense layer: images in, logits `(B, num_classes)` out.
+
+    With a preprocessor `fit`, `evaluate` and `predict` take images of any sort and size: paths, bytes, PIL images,
+    arrays in 0-255, lists of those, data sets of batches, dictionaries `{"images", "labels"}` of batches; see
+    `ImageConverter`. Labels are class numbers or names. With `preprocessor=None` they take what the backbone takes.
+
+    Args:
+        backbone: a `keras_zoo.Backbone` with a feature map as output.
+        num_classes: number of classes; by default as many as `class_names`, and 1 for a regression.
+        preprocessor: an `ImageClassifierPreprocessor`, or None for a model that takes tensors.
+        pooling: `"avg"` or `"max"`, over height and width.
+        activation: of the outputs: None for logits, `"softmax"`, `"sigmoid"` or any of `keras.activations`.
+        dropout: rate before the dense layer.
+        head_dtype: dtype policy of pooling and dense layer; by default the backbone's.
+        problem: `"single_label"`, `"multi_label"` or `"regression"`; see `keras_zoo.classifying.ClassifyingTask`.
+        class_names: the names of the classes, saved in presets.
+    """
+
+    preprocessor_class = ImageClassifierPreprocessor
+    learning_rate = 1e-4
+
+    def __init__(
+        self,
+        backbone,
+        num_classes=None,
+        preprocessor=None,
+        pooling="avg",
+        activation=None,
+        dropout=0.0,
+        head_dtype=None,
+        problem="single_label",
+        class_names=None,
+        **kwargs,
+    ):
+        self.read_classes(num_classes, activation, problem, class_names)
+        if pooling not in POOLERS:
+            raise ValueError(f"pooling must be one of {tuple(POOLERS)}; got {pooling!r}.")
+        self.data_format = getattr(backbone, "data_format", None) or keras.config.image_data_format()
+        channels = backbone.input.shape[-1 if self.data_format == "channels_last" else 1]
+        if preprocessor is not None and channels != CHANNELS:
+            raise ValueError(
+                f"The preprocessor gives images of {CHANNELS} channels, the backbone takes {channels} (image_shape). "
+                "Give preprocessor=None and images that are prepared."
+            )
+        dtype = keras.dtype_policies.get(head_dtype or backbone.dtype_policy)
+        self.pooler = POOLERS[pooling](self.data_format, dtype=dtype, name="pooler")
+        self.output_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="output_dropout")
+        self.output_dense = keras.layers.Dense(self.num_classes, activation=activation, dtype=dtype, name="predictions")
+        inputs = backbone.input
+        outputs = self.output_dense(self.output_dropout(self.pooler(backbone(inputs))))
+        super().__init__(inputs, outputs, backbone, preprocessor, **kwargs)
+        self.pooling = pooling
+        self.dropout = dropout
+        self.head_dtype = head_dtype
+
+    @property
+    def preprocess(self):
+        return Prepared(super().preprocess, self.data_format)
+
+    def prepare(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False):
+        kind = tfdata.kind(x)
+        if kind == "tf":
+            images = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
+            images = images["images"] if isinstance(images, dict) else images
+            if images.shape.rank == 3 and images.shape[-1] in (1, 3, 4):
+                raise ValueError("The tf.data.Dataset is not batched; give dataset.batch(size).")
+        return super().prepare(rows(x) if kind is None else x, y, sample_weight, batch_size, shuffle)
+
+    def check_labels(self, x, y):
+        if not (isinstance(x, dict) or (tfdata.kind(x) == "tf" and isinstance(x.element_spec, dict))):
+            super().check_labels(x, y)
+
+    def predict(self, x, batch_size=None, *args, return_classes=False, **kwargs):
+        """`keras.Model.predict` on images: an array `(N, num_classes)`, logits where there is no `activation`.
+
+        `x` is one image, a list of images of any sizes, a batch, a data set, or a folder: all images below it, in the
+        order of `keras_cv.images.image_files`. With `return_classes=True` a list with a dictionary for each image:
+        `{"class_name", "probability", "probabilities": {class name: probability}}`; for several labels
+        `"class_names"`, those above one half, in place of the first two. Without `class_names` classes are numbers.
+        """
+        outputs = super().predict(x, batch_size, *args, **kwargs)
+        return self.classes(outputs) if return_classes else outputs
+
+    def top_k(self, x, k=5, batch_size=None, **kwargs):
+        """The `k` most probable classes of each image, best first: `[[{"class_name", "probability"}, …], …]`.
+
+        `x` is what `predict` takes. Without `class_names` classes are numbers.
+        """
+        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= self.num_classes:
+            raise ValueError(f"k must be a whole number from 1 to {self.num_classes} (num_classes); got {k!r}.")
+        if self.problem == "regression":
+            raise ValueError("A regression has no classes; call predict.")
+        names = self.class_names or list(range(self.num_classes))
+        found = []
+        for row in self.probabilities(np.asarray(self.predict(x, batch_size, **kwargs), "float32")):
+            best = np.argsort(-row, kind="stable")[:k]
+            found.append([{"class_name": names[i], "probability": float(row[i])} for i in best])
+        return found
+
+
+class Prepared:
+    """A classifier's preprocessing: dictionaries taken apart, labels checked, channels where the backbone has them."""
+
+    def __init__(self, preprocess, data_format):
+        self.preprocess, self.data_format = preprocess, data_format
+
+    def __call__(self, x, y=None, sample_weight=None):
+        if isinstance(x, dict):
+            x, y = x["images"], x.get("labels", y)
+        found = self.preprocess(x, y, sample_weight)
+        if self.data_format == "channels_last":
+            return found
+        x, *others = keras.utils.unpack_x_y_sample_weight(found)
+        return keras.utils.pack_x_y_sample_weight(channels_first(x), *others)
+
+
+def channels_first(x):
+    """`(…, H, W, C)` as `(…, C, H, W)`."""
+    last = len(x.shape)
+    return tfdata.transpose(x, [*range(last - 3), last - 1, last - 3, last - 2])
+
+
+def rows(x):
+    """Images in memory as rows: a folder as its files, one image as a batch of one."""
+    if isinstance(x, dict):
+        return x
+    if isinstance(x, str | os.PathLike) and Path(x).is_dir():
+        return image_files(x)
+    x = tfdata.to_numpy(x)
+    if not is_single(x):
+        return list(x) if isinstance(x, tuple) else x
+    return x[None] if isinstance(x, np.ndarray) else [x]

@@ -1,0 +1,121 @@
+"""A network's forward pass as a compiled program, backend by backend; its variables are arguments of it."""
+
+import contextlib
+import functools
+import os
+from pathlib import Path
+
+import keras
+
+MOST_KEPT = 2 * 2**30  # bytes of compiled programs on disk
+
+
+class Variables:
+    """The variables of the models in a program, as its first argument: neither constants of it nor loop state."""
+
+    def __init__(self, models):
+        self.variables = [v for model in models for v in model.weights]
+
+    def values(self):
+        """What programs take as their first argument: the values of now, taken once for a request."""
+        return [v.value for v in self.variables] if backend() == "jax" else []
+
+    @contextlib.contextmanager
+    def scope(self, values):
+        """Within it, inside a program, the variables have the values that it was given."""
+        if not values:
+            yield
+            return
+        with keras.StatelessScope(state_mapping=zip(self.variables, values, strict=True)):
+            yield
+
+
+class Inference:
+    """A task whose network also runs outside of Keras' own loop, as one program for each shape of its inputs."""
+
+    _config_root = True
+
+    def compile(self, *args, **kwargs):
+        """As `keras.Model.compile`."""
+        super().compile(*args, **kwargs)
+        # Keras resolves "auto" to False for TensorFlow on a CPU, where XLA gains most: go by what was asked.
+        self.compile_inference = kwargs.get("jit_compile", "auto") is not False and not kwargs.get("run_eagerly")
+        object.__setattr__(self, "program", None)
+
+    def program_for(self, weights, **options):
+        """`program(weights.values(), inputs)`; anew where the variables are others, as adapters make them."""
+        known, program = self.program or ((), None)
+        if len(known) != len(weights.variables) or any(a is not b for a, b in zip(known, weights.variables)):
+            call = compile_function(self.infer, weights, self.compile_inference, **options)
+            object.__setattr__(self, "program", (weights.variables, call))  # Keras would track the variables
+            return call
+        return program
+
+    def infer(self, inputs):
+        """What the program computes."""
+        return self(inputs, training=False)
+
+
+def compile_function(function, weights, jit=True, donate=False, options=None):
+    """`function(*tensors) -> tensors` as `program(values, *tensors)`, compiled where the backend compiles.
+
+    `values` are `weights.values()`. `donate` lets the result reuse the memory of the first tensors (JAX), which the
+    caller then must not read again; `options` are of XLA's compiler (JAX). torch: eager, without gradients.
+    """
+
+    def program(values, *args):
+        with weights.scope(values):
+            return function(*args)
+
+    if backend() == "torch":
+        import torch
+
+        return torch.inference_mode()(program)
+    if not jit:
+        return lambda values, *args: function(*args)
+    if backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(program, jit_compile=True, autograph=False)
+    import jax
+
+    keep_programs()
+    return jax.jit(program, donate_argnums=(1,) if donate else (), compiler_options=options)
+
+
+@functools.cache
+def keep_programs():
+    """JAX: keeps compiled programs in the user's cache folder, so that the next process need not compile them again.
+
+    What the user has set for JAX's persistent cache stays; `KERAS_ZOO_COMPILATION_CACHE` names another folder, or is
+    empty for none.
+    """
+    import jax
+
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_zoo" / "jax"
+    folder = os.environ.get("KERAS_ZOO_COMPILATION_CACHE", str(default))
+    if not folder or jax.config.jax_compilation_cache_dir is not None:
+        return
+    jax.config.update("jax_compilation_cache_dir", folder)
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    if "JAX_COMPILATION_CACHE_MAX_SIZE" not in os.environ:
+        jax.config.update("jax_compilation_cache_max_size", MOST_KEPT)
+
+
+def on_cpu():
+    if backend() == "jax":
+        import jax
+
+        return jax.default_backend() == "cpu"
+    if backend() == "tensorflow":
+        import tensorflow as tf
+
+        return not tf.config.list_logical_devices("GPU")
+    import torch
+
+    return not torch.cuda.is_available()
+
+
+def backend():
+    return keras.backend.backend()

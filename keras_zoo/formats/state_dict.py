@@ -1,0 +1,119 @@
+"""Plain state dicts, as torchvision's files are, and timm's folders, which add a config.json.
+
+A state dict says nothing beside its tensors, so a family reads off their names and shapes what the network is, and
+whatever it has no place for is an error.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from keras_zoo import lora, registry, weights
+from keras_zoo.errors import PresetError
+from keras_zoo.formats.layout import Layout
+from keras_zoo.formats.safetensors_file import open_tensors, read_header
+from keras_zoo.formats.torch_file import open_torch
+from keras_zoo.sources import FILES
+
+
+@dataclass(frozen=True)
+class StateDict:
+    """How torchvision and timm store one family.
+
+    fits            tensors -> whether they are of this family
+    read_config     tensors -> the backbone's arguments
+    read_task       tensors -> the arguments of the family's first task, None where it is not there
+    table           backbone -> weight table (see `keras_zoo.weights`)
+    head_table      task -> weight table of the task's own layers
+    ignored         patterns of tensors that hold no weight
+    preprocessor    its arguments where nothing says them
+    architectures   pattern of timm's names for what is read
+    read_timm       timm's config -> (task's arguments, preprocessor's arguments)
+    """
+
+    fits: Callable
+    read_config: Callable
+    read_task: Callable
+    table: Callable
+    head_table: Callable
+    ignored: tuple = ()
+    preprocessor: dict = field(default_factory=dict)
+    architectures: str = ""
+    read_timm: Callable | None = None
+
+
+class StateDictLayout(Layout):
+    title = "a torch state dict (.pth or .safetensors, alone in its folder)"
+
+    def __init__(self, path):
+        tensors = read_header(path) if path.suffix == ".safetensors" else open_torch(path)
+        self.open(tensors, family_of(tensors, path))
+
+    def open(self, tensors, family):
+        self.tensors_of_file, self.family, self.stored = tensors, family, family.state_dict
+        self.backbone_config = self.stored.read_config(tensors)
+        self.task_config = self.stored.read_task(tensors)
+        self.task_class = None if self.task_config is None else family.tasks[0]
+        self.preprocessor_config = dict(self.stored.preprocessor)
+
+    @staticmethod
+    def file_in(folder):
+        """The one file of a folder that can be a state dict, None where there is none or more than one."""
+        found = [path for path in sorted(folder.iterdir()) if path.suffix in FILES and path.is_file()]
+        return found[0] if len(found) == 1 else None
+
+    def tensors(self):
+        return self.tensors_of_file
+
+    def bindings(self, model, tensors):
+        """Of a model that is not the file's task the head starts anew, and the file's is left out."""
+        backbone = getattr(model, "backbone", model)
+        found = weights.table_bindings(lora.plain_weights(backbone), self.stored.table(backbone))
+        own = [weight for weight in lora.plain_weights(model) if weight.path not in found]
+        head = {}
+        if self.task_class is not None:
+            known = isinstance(model, self.task_class)
+            head = weights.table_bindings(own, self.stored.head_table(model)) if known else {}
+        left = () if head else [f"{name}.*" for name in ("fc", "head.fc")]
+        return found | head, (*self.stored.ignored, *left)
+
+
+class TimmLayout(StateDictLayout):
+    title = "timm (config.json with architecture)"
+
+    def __init__(self, folder, config):
+        family = family_named(config["architecture"].split(".")[0], folder)
+        old = folder / "pytorch_model.bin"
+        torch_file = old.is_file() and not list(folder.glob("*.safetensors*"))
+        self.open(open_torch(old) if torch_file else open_tensors(folder), family)
+        try:
+            task, self.preprocessor_config = self.stored.read_timm(config)
+        except PresetError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            raise PresetError(
+                f"{folder / 'config.json'} holds values that are not understood: {error!r:.200}"
+            ) from None
+        if self.task_config is not None:
+            self.task_config |= task
+
+    @staticmethod
+    def recognises(config):
+        return isinstance(config.get("architecture"), str) and "model_type" not in config
+
+
+def family_of(tensors, path):
+    for family in registry.families().values():
+        if family.state_dict is not None and family.state_dict.fits(tensors):
+            return family
+    raise PresetError(f"{path} is a state dict of no network that is known here; it starts with {list(tensors)[:3]}.")
+
+
+def family_named(name, folder):
+    """The family of one of timm's architectures."""
+    known = [family for family in registry.families().values() if family.state_dict is not None]
+    for family in known:
+        if re.fullmatch(family.state_dict.architectures, name):
+            return family
+    patterns = "; ".join(family.state_dict.architectures for family in known)
+    raise PresetError(f"{folder} is timm's {name!r}, which no network here expresses. Names that are read: {patterns}.")
