@@ -33,12 +33,12 @@ def rows_of(preprocessor, texts):
 class Batches(keras.utils.PyDataset):
     """Rounds of `steps` batches. An epoch is the first `always` rows and the next `fresh` of the others, shuffled.
 
-    `targets (N, …)` go with the rows; where they are None, `masker` hides tokens, which are then what is wanted.
+    `targets (N, …)` go with the rows.
     """
 
-    def __init__(self, rows, targets, batch, steps, always, fresh=0, masker=None, seed=0):
+    def __init__(self, rows, targets, batch, steps, always, fresh=0, seed=0):
         super().__init__()
-        self.rows, self.targets, self.batch, self.steps, self.masker = rows, targets, batch, steps, masker
+        self.rows, self.targets, self.batch, self.steps = rows, targets, batch, steps
         self.always, self.fresh, self.random = always, fresh, np.random.default_rng(seed)
         self.stream = self.endless()
         self.on_epoch_end()
@@ -62,12 +62,7 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         rows, width = self.round[index]
-        x = self.rows.features(rows, width)
-        if self.masker is None:
-            return x, self.targets[rows]
-        hidden = self.masker.hide(x["token_ids"], x["padding_mask"].astype(bool))
-        x |= {"token_ids": hidden["token_ids"], "mask_positions": hidden["mask_positions"]}
-        return x, hidden["mask_ids"], hidden["mask_weights"]
+        return self.rows.features(rows, width), self.targets[rows]
 
 
 class Slope(keras.callbacks.Callback):
@@ -89,7 +84,7 @@ class Slope(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         took = time.time() - self.began
-        if self.seconds and epoch == 3:
+        if self.seconds and epoch == 12:
             self.rounds = epoch + 1 + max(int((self.seconds - (time.time() - self.start)) / took), 1)
         if epoch % 10 == 3 or epoch + 1 == self.rounds:
             figures = {name: round(float(value), 4) for name, value in logs.items()}
