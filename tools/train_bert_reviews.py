@@ -236,10 +236,9 @@ def card(student, measured, sizes):
     backbone = student.backbone
     return f"""# {NAME}
 
-A BERT of {student.count_params():,} parameters ({backbone.num_layers} layers, {backbone.hidden_dim} wide, a context of \
-{backbone.max_sequence_length} tokens) with a
-WordPiece vocabulary of {backbone.vocabulary_size:,} lower-cased entries, which tells whether a sentence praises a film
-or not. It is here so that everything works without a network.
+A BERT of {student.count_params():,} parameters ({backbone.num_layers} layers, {backbone.hidden_dim} wide, a context of
+{backbone.max_sequence_length} tokens) with a WordPiece vocabulary of {backbone.vocabulary_size:,} lower-cased entries,
+which tells whether a sentence praises a film or not. It is here so that everything works without a network.
 
 ```python
 import keras_nlp
