@@ -24,12 +24,13 @@ def namespace_of(*structure):
         renamed = {"concatenate": tf.concat, "arctan": tf.atan, "arange": tf.range}
         renamed |= {"all": tf.reduce_all, "max": tf.reduce_max}
         return types.SimpleNamespace(**{name: renamed.get(name) or getattr(tf, name) for name in SHARED})
-    own = {"cast": lambda x, dtype: np.asarray(to_numpy(x), dtype), "stop_gradient": lambda x: x}
-    return types.SimpleNamespace(**{name: own.get(name) or getattr(np, name) for name in SHARED})
+    return NUMPY
 
 
 SHARED = ("all", "arange", "arctan", "cast", "concatenate", "max", "maximum", "minimum", "pad", "shape", "stack")
 SHARED += ("stop_gradient", "where")
+NUMPY = {"cast": lambda x, dtype: np.asarray(to_numpy(x), dtype), "stop_gradient": lambda x: x}
+NUMPY = types.SimpleNamespace(**{name: NUMPY.get(name) or getattr(np, name) for name in SHARED})
 
 
 def pad_rows(x, axis, count, value):

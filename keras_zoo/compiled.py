@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 
 MOST_KEPT = 2 * 2**30  # bytes of compiled programs on disk
+OWN_CONVOLUTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}  # for XLA: nothing is left to YNNPACK
 
 
 class Variables:
@@ -56,11 +57,12 @@ class Inference:
         return self(inputs, training=False)
 
 
-def compile_function(function, weights, jit=True, donate=False, options=None):
+def compile_function(function, weights, jit=True, donate=False, convolutions=False):
     """`function(*tensors) -> tensors` as `program(values, *tensors)`, compiled where the backend compiles.
 
     `values` are `weights.values()`. `donate` lets the result reuse the memory of the first tensors (JAX), which the
-    caller then must not read again; `options` are of XLA's compiler (JAX). torch: eager, without gradients.
+    caller then must not read again. `convolutions` says that most of the work is such: on a CPU TensorFlow's own are
+    faster than XLA's, and XLA's own than those of the library that it calls. torch: eager, without gradients.
     """
 
     def program(values, *args):
@@ -76,11 +78,23 @@ def compile_function(function, weights, jit=True, donate=False, options=None):
     if backend() == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(program, jit_compile=True, autograph=False)
+        return tf.function(program, jit_compile=not (convolutions and on_cpu()), autograph=False)
     import jax
 
     keep_programs()
+    options = OWN_CONVOLUTIONS if convolutions and on_cpu() and jax.__version_info__ >= (0, 10) else None
     return jax.jit(program, donate_argnums=(1,) if donate else (), compiler_options=options)
+
+
+def in_turn(function, inputs):
+    """`function` of a batch, inside a program; on a CPU JAX reads its rows one after the other.
+
+    The feature maps of one image stay in the processor's cache, those of a batch do not.
+    """
+    if backend() != "jax" or not on_cpu() or len(inputs) == 1:
+        return function(inputs)
+    outputs = keras.ops.map(lambda x: function(x[None]), inputs)
+    return keras.tree.map_structure(lambda x: x[:, 0], outputs)
 
 
 @functools.cache

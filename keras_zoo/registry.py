@@ -105,7 +105,9 @@ def records():
     found = {}
     for path in sorted(presets_folder().glob("*/*.json")):
         for name, record in json.loads(path.read_text(encoding="utf-8")).items():
-            found[name] = record | {"family": path.stem, "assets": str(path.parent / path.stem), "embedded": False}
+            record |= {"family": path.stem, "assets": str(path.parent / path.stem), "embedded": False}
+            aliases = record.pop("aliases", ())
+            found |= {name: record} | {alias: record | {"alias_of": name} for alias in aliases}
     for path in sorted(presets_folder().glob("embedded/*/metadata.json")):
         metadata = json.loads(path.read_text(encoding="utf-8"))
         found[path.parent.name] = metadata.get("preset", {}) | {"folder": str(path.parent), "embedded": True}

@@ -18,11 +18,13 @@ from keras_cv.layers.combined import (
     RandomChoice,
     RepeatedAugmentation,
 )
+from keras_cv.layers.conv import Conv2D
 from keras_cv.layers.copy_paste import CopyPaste
 from keras_cv.layers.erasing import GridMask, RandomCutout, RandomErasing
 from keras_cv.layers.factors import ConstantFactorSampler, FactorSampler, NormalFactorSampler, UniformFactorSampler
 from keras_cv.layers.filters import RandomGaussianBlur, RandomGaussianNoise, RandomJpegQuality, RandomSharpness
 from keras_cv.layers.flip import RandomFlip
+from keras_cv.layers.fourier_mix import FourierMix
 from keras_cv.layers.image_converter import ImageConverter
 from keras_cv.layers.image_layer import ImageLayer, RandomImageLayer
 from keras_cv.layers.levels import AutoContrast, Equalization, Posterization, RandomPosterization, Solarization
@@ -47,10 +49,12 @@ __all__ = [
     "CenterCrop",
     "ChannelShuffle",
     "ConstantFactorSampler",
+    "Conv2D",
     "CopyPaste",
     "CutMix",
     "Equalization",
     "FactorSampler",
+    "FourierMix",
     "Grayscale",
     "GridMask",
     "ImageConverter",

@@ -6,8 +6,8 @@ from keras_cv.layers.colour_layer import RandomColourLayer
 from keras_cv.layers.colours import signs
 from keras_cv.layers.factors import is_pair, sampler
 from keras_cv.layers.operations import GEOMETRIC, Operations
-from keras_cv.ops.colour import opencv, store
-from keras_cv.ops.resampling import mover
+from keras_cv.ops.colour import store
+from keras_cv.ops.resampling import mover, opencv
 from keras_zoo.config import serializable
 
 NAMES = ("auto_contrast", "equalize", "posterize", "solarize", *GEOMETRIC)

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_cv.ops.box_rows import class_key, to_dense, validate_format
+from keras_cv.ops.box_rows import ROW_KEYS, class_key, to_dense, validate_format
 from keras_cv.ops.boxes import convert_format, padding
 from keras_zoo.arrays import pad_rows
 
@@ -120,6 +120,27 @@ def read(data, name, bounding_box_format):
     if masks is not None:
         masks = read_masks(masks, images, single, name)
     return Batch(images, labels, boxes, rows, masks), single
+
+
+def coherent(data):
+    """Examples of a dictionary's entries, made by themselves where sizes are unknown, as if they were of one batch."""
+    images, masks, boxes = data["images"], data.get("segmentation_masks"), data.get("bounding_boxes")
+    size = images.shape[:-1] if hasattr(images, "shape") else ()
+    if masks is not None and hasattr(masks, "shape") and size:
+        data = {**data, "segmentation_masks": np.zeros((*size, *masks.shape[len(size) :]), masks.dtype)}
+    if boxes is not None and hasattr(boxes["boxes"], "shape") and size:
+        rows = (*size[:-2], boxes["boxes"].shape[-2])
+        agreed = {
+            key: np.full((*rows, *x.shape[len(rows) :]), -1, x.dtype) if key in ROW_KEYS and hasattr(x, "shape") else x
+            for key, x in boxes.items()
+        }
+        data = {**data, "bounding_boxes": agreed}
+    return data
+
+
+def is_single(images):
+    """Whether these are the rows of one image and not images."""
+    return images.ndim == 3 if hasattr(images, "ndim") else len(images) > 0 and np.ndim(images[0]) == 2
 
 
 def read_images(images, name):

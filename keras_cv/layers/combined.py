@@ -199,12 +199,13 @@ class RepeatedAugmentation(Combining, RandomImageLayer):
         return self.augmenters
 
     def __call__(self, inputs, training=True):
-        if isinstance(inputs, dict) and (others := set(inputs) - set(ENTRIES)):
-            raise ValueError(f"RepeatedAugmentation cannot repeat {', '.join(sorted(map(str, others)))}.")
+        others = sorted(map(str, set(inputs) - set(ENTRIES))) if isinstance(inputs, dict) else []
+        if others:
+            raise ValueError(f"RepeatedAugmentation cannot repeat {', '.join(others)}.")
         return super().__call__(inputs, training)
 
     def run(self, data, training=True):
-        if np.ndim(data["images"][0]) == 2:
+        if batches.is_single(data["images"]):
             raise ValueError("RepeatedAugmentation takes a batch of images, (B, H, W, C); got one image.")
         return super().run(data, training)
 

@@ -97,6 +97,8 @@ class ImageLayer(Configured, keras.layers.Layer):
 
     def run(self, data, training=True):
         """The dictionary `data` of NumPy arrays, augmented."""
+        if tfdata.learning_shapes.active:
+            data = batches.coherent(data)
         batch, single = batches.read(data, type(self).__name__, self.boxes_in)
         return batches.write(self.apply(batch, training), data, single, self.boxes_in)
 

@@ -34,7 +34,7 @@ class Mixing(RandomImageLayer):
         self.minimum_box_area_ratio = minimum_box_area_ratio
 
     def run(self, data, training=True):
-        if np.ndim(data["images"][0]) == 2:
+        if batches.is_single(data["images"]):
             raise ValueError(f"{type(self).__name__} mixes the images of a batch, (B, H, W, C); got one image.")
         return super().run(data, training)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_cv.layers.batch import is_single
 from keras_cv.layers.factors import sampler
 from keras_cv.layers.image_layer import ImageLayer, RandomImageLayer
 from keras_cv.ops.placing import RESIZING, Placement
@@ -23,9 +24,7 @@ class Placing:
         return np.stack(placed)
 
     def masks(self, masks, p):
-        whole = masks if masks.dtype == "uint8" else masks.astype("uint8" if masks.dtype == bool else "float64")
-        placed = [place.image(mask, "nearest") for mask, place in zip(whole, p["placements"], strict=True)]
-        return np.stack(placed).astype(masks.dtype, copy=False)
+        return np.stack([place.image(mask, "nearest") for mask, place in zip(masks, p["placements"], strict=True)])
 
     def boxes(self, boxes, p, size):
         return np.stack([place.apply(rows) for rows, place in zip(boxes, p["placements"], strict=True)])
@@ -57,7 +56,8 @@ class Resizing(Placing, ImageLayer):
 
     Args:
         height, width: the new size.
-        interpolation: `"bilinear"`, `"nearest"`, `"bicubic"` or `"area"`. Masks take the nearest value.
+        interpolation: `"bilinear"`, `"nearest"`, `"bicubic"`, `"area"`, `"lanczos3"` or `"lanczos5"`. Masks take the
+            nearest value.
         crop_to_aspect_ratio: cut away what the new aspect ratio has no room for, in place of distorting.
         pad_to_aspect_ratio: fit the whole image in and fill the rest ("letterbox").
         placement: where a padded image lies: `"top_left"`, as in KerasCV, or `"center"`, as in Keras.
@@ -118,10 +118,10 @@ class Resizing(Placing, ImageLayer):
     def run(self, data, training=True):
         done = super().run(data, training)
         if self.return_transform:
-            images = data["images"]
-            sizes = [np.shape(x)[:2] for x in (images if np.ndim(images[0]) == 3 else [images])]
-            transforms = np.stack([self.transform(*size).as_array() for size in sizes])
-            done["transform"] = transforms if np.ndim(images[0]) == 3 else transforms[0]
+            images, single = data["images"], is_single(data["images"])
+            sizes = [np.shape(image)[:2] for image in ([images] if single else images)]
+            transforms = np.array([self.transform(*size).as_array() for size in sizes], "float32").reshape(-1, 4)
+            done["transform"] = transforms[0] if single else transforms
         return done
 
 

@@ -1,6 +1,5 @@
 """RandAugment: a few operations drawn for each image."""
 
-import functools
 import itertools
 import numbers
 
@@ -86,8 +85,10 @@ class RandAugment(RandomColourLayer):
         return out
 
     def boxes(self, boxes, p, size):
-        still = np.tile(np.eye(3), (len(boxes), 1, 1))
-        return warp_boxes(boxes, functools.reduce(lambda done, m: m @ done, np.moveaxis(p["matrices"], 1, 0), still))
+        movement = np.tile(np.eye(3), (len(boxes), 1, 1))
+        for step in np.moveaxis(p["matrices"], 1, 0):
+            movement = step @ movement
+        return warp_boxes(boxes, movement, size)
 
     def masks(self, masks, p):
         """Moved as often as the image, so that both lose the same at the edges."""

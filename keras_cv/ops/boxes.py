@@ -132,8 +132,8 @@ def sizes(images, image_shape, rank):
             f"Boxes (N, 4) go with one image (H, W, C) and boxes (B, N, 4) with a batch (B, H, W, C); got boxes of "
             f"{rank} axes with images of shape {tuple(images.shape)}."
         )
-    known = images.shape[-3], images.shape[-2]
-    return arrays.namespace_of(images).shape(images)[-3:-1] if None in known else known
+    shape = arrays.namespace_of(images).shape(images) if None in tuple(images.shape) else images.shape
+    return shape[rank - 2], shape[rank - 1]
 
 
 def clip_to_image(bounding_boxes, bounding_box_format, images=None, image_shape=None):

@@ -15,16 +15,9 @@ import math
 
 import numpy as np
 
+from keras_cv.ops.resampling import opencv
+
 LUMINANCE = np.array([0.299, 0.587, 0.114], "float32")  # ITU-R 601, as Pillow and JPEG have it
-
-
-def opencv():
-    """OpenCV, or an error that says how to get it."""
-    try:
-        import cv2
-    except ImportError as error:
-        raise ImportError("Images are changed by OpenCV: pip install 'keras-zoo[cv]'") from error
-    return cv2
 
 
 def each(function):

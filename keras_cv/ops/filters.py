@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_cv.ops.colour import each, opencv, store
+from keras_cv.ops.colour import each, store
+from keras_cv.ops.resampling import opencv
 
 
 @each

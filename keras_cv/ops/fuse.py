@@ -49,6 +49,7 @@ def folded(conv, norm):
 
 
 def to_numpy(variable):
+    """A copy: under JAX training takes over the memory of the arrays that it starts from."""
     return keras.ops.convert_to_numpy(keras.ops.cast(variable, "float32")).astype("float64")
 
 
@@ -59,7 +60,7 @@ def fill(fused, model):
         if isinstance(layer, keras.Model):  # has been filled by itself
             continue
         own = model.get_layer(layer.name) if layer.weights else layer
-        values = folded(own, norms[layer.name]) if layer.name in norms else own.weights
+        values = folded(own, norms[layer.name]) if layer.name in norms else map(to_numpy, own.weights)
         for variable, value in zip(layer.weights, values, strict=True):
             variable.assign(value)
 

@@ -4,10 +4,11 @@ import dataclasses
 
 import numpy as np
 
+from keras_cv.ops import resizing
 from keras_cv.ops.resampling import opencv
 from keras_zoo import arrays
 
-RESIZING = ("nearest", "bilinear", "bicubic", "area")
+RESIZING = (*resizing.INTERPOLATIONS, "area")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,35 +93,12 @@ def prepare(boxes, transform):
 
 
 def resize(image, size, interpolation="bilinear", antialias=False):
-    """An image `(H, W, C)` of another size; the middle of a pixel is at a half, as in TensorFlow and torch.
-
-    Args:
-        image: uint8 or float32, other dtypes with `interpolation="nearest"` only.
-        size: `(height, width)`.
-        interpolation: `"nearest"`, `"bilinear"`, `"bicubic"` or `"area"`.
-        antialias: widen the filter of `"bilinear"` and `"bicubic"` where the image shrinks, as Pillow does, whose
-            pixels these are.
-    """
-    cv2 = opencv()
-    height, width = size
-    if image.shape[:2] == (height, width):
+    """As `keras_cv.ops.resizing.resize`, and `"area"`, the mean of what a pixel covers; the quick ones by OpenCV."""
+    if image.shape[:2] == tuple(size):
         return image
-    if antialias and interpolation in ("bilinear", "bicubic"):
-        return pillow_resize(image, size, interpolation)
-    methods = {"nearest": cv2.INTER_NEAREST_EXACT, "bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
-    resized = cv2.resize(
-        np.ascontiguousarray(image), (width, height), interpolation=methods.get(interpolation, cv2.INTER_AREA)
-    )
-    return resized.reshape(height, width, image.shape[-1])
-
-
-def pillow_resize(image, size, interpolation):
-    from PIL import Image
-
-    method = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}[interpolation]
-    modes = {1: "L", 3: "RGB", 4: "RGBX"}
-    if image.dtype == "uint8" and image.shape[-1] in modes:
-        picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image, modes[image.shape[-1]])
-        return np.asarray(picture.resize(size[::-1], method)).reshape(*size, -1)
-    channels = [Image.fromarray(channel).resize(size[::-1], method) for channel in np.moveaxis(image, -1, 0)]
-    return np.stack([np.asarray(channel) for channel in channels], -1)
+    if interpolation == "area" or (interpolation == "bilinear" and not antialias):
+        cv2 = opencv()
+        method = cv2.INTER_AREA if interpolation == "area" else cv2.INTER_LINEAR
+        resized = cv2.resize(np.ascontiguousarray(image), (size[1], size[0]), interpolation=method)
+        return resized.reshape(*size, image.shape[-1])
+    return resizing.resize(image, size, interpolation, antialias)

@@ -71,6 +71,11 @@ def mover(interpolation="bilinear", fill_mode="constant", fill_value=0.0):
         else:
             form = TO_CENTRES @ matrix @ FROM_CENTRES
         function = cv2.warpAffine if affine else cv2.warpPerspective
+        if channels == 3 and flags == cv2.INTER_LINEAR and image.dtype in ("uint8", "float32"):
+            # The same values; OpenCV moves four channels in half the time of three.
+            moved = function(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA), form, (width, height), flags=flags, **options)
+            cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB, dst=out)
+            return
         if channels <= 4:
             function(image, form, (width, height), dst=out, flags=flags, **options)
             return

@@ -10,7 +10,8 @@ from keras_cv.images import image_files
 from keras_cv.layers import ImageConverter
 from keras_cv.layers.image_converter import is_single
 from keras_cv.ops.fuse import Fusing
-from keras_zoo import tfdata
+from keras_cv.tasks.batches import InBatches
+from keras_zoo import Task, tfdata
 from keras_zoo.classifying import ClassifyingTask
 
 CHANNELS = 3
@@ -26,7 +27,7 @@ class ImageClassifierPreprocessor(ImageConverter):
         return self
 
 
-class ImageClassifier(Fusing, ClassifyingTask):
+class ImageClassifier(Fusing, InBatches, ClassifyingTask):
     """A backbone, its feature map pooled, and a dense layer: images in, logits `(B, num_classes)` out.
 
     With a preprocessor `fit`, `evaluate` and `predict` take images of any sort and size: paths, bytes, PIL images,
@@ -107,7 +108,12 @@ class ImageClassifier(Fusing, ClassifyingTask):
         `{"class_name", "probability", "probabilities": {class name: probability}}`; for several labels
         `"class_names"`, those above one half, in place of the first two. Without `class_names` classes are numbers.
         """
-        outputs = super().predict(x, batch_size, *args, **kwargs)
+        own_step = type(self).predict_step is not Task.predict_step or args or set(kwargs) - {"verbose"}
+        prepared = self.preprocessor is None and isinstance(tfdata.to_numpy(x), np.ndarray)
+        if own_step or tfdata.kind(x) is not None or not (prepared or self.preprocessor):
+            outputs = super().predict(x, batch_size, *args, **kwargs)
+        else:
+            outputs = self.run_in_batches(tfdata.to_numpy(x) if prepared else rows(x), batch_size, **kwargs)
         return self.classes(outputs) if return_classes else outputs
 
     def top_k(self, x, k=5, batch_size=None, **kwargs):

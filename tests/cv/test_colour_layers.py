@@ -1,5 +1,7 @@
 """Layers that change colours: types, ranges, seeds, configuration, tf.data, and that nothing but images changes."""
 
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -189,3 +191,19 @@ def test_grey_of_one_channel():
 def test_bad_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@both
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_one_pixel(make, dtype):
+    for level in (0, 90, 255):
+        result = seeded(make)(np.full((3, 1, 1, 3), level, dtype))
+        assert result.shape == (3, 1, 1, 3) and result.dtype == dtype and np.isfinite(result).all()
+
+
+@both
+def test_loaders_workers_get_the_same_layer(make):
+    layer = seeded(make)
+    layer(images())
+    copy = pickle.loads(pickle.dumps(layer))
+    np.testing.assert_array_equal(copy(images()), layer(images()))

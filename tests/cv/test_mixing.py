@@ -127,9 +127,9 @@ def test_without_boxes_there_is_nothing_to_keep(make):
 
 def test_what_cannot_be_mixed():
     images = np.zeros((2, 8, 8, 3), "uint8")
-    with pytest.raises(ValueError, match="one-hot ones as floats.*got int64 of shape \\(2,\\)"):
+    with pytest.raises(ValueError, match=r"one-hot ones as floats.*got int64 of shape \(2,\)"):
         layers.MixUp()({"images": images, "labels": np.array([0, 1])})
-    with pytest.raises(ValueError, match="Mosaic mixes the images of a batch.*got one image"):
+    with pytest.raises(ValueError, match=r"Mosaic mixes the images of a batch.*got one image"):
         layers.Mosaic()(images[0])
     with pytest.raises(ValueError, match="CutMix mixes images of one size; resize them first"):
         layers.CutMix()([images[0], images[0, :4]])

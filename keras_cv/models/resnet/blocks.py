@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import keras
 
+from keras_cv.layers import Conv2D
+
 EXPANSION = 4  # how much wider than its inner convolutions a bottleneck is
 
 
@@ -38,7 +40,7 @@ class Blocks:
         if stride > 1 and kernel_size > 1 and self.padding == "symmetric":
             x = keras.layers.ZeroPadding2D((kernel_size - 1) // 2, name=name.replace("_conv", "_pad"), **self.shape)(x)
             padding = "valid"
-        return keras.layers.Conv2D(
+        return Conv2D(
             filters,
             kernel_size,
             strides=stride,

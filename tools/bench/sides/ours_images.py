@@ -11,19 +11,15 @@ OUTPUT = 224  # pixels
 
 
 def dataset(file, batch):
-    steps = (
-        layers.RandAugment((0, 255), augmentations_per_image=2, magnitude=0.3, rate=13 / 14, seed=0),
-        layers.RandomFlip("horizontal", seed=1),
-        layers.JitteredResize((OUTPUT, OUTPUT), (0.8, 1.25), seed=2),
+    augmenter = layers.Augmenter(
+        [
+            layers.RandAugment((0, 255), augmentations_per_image=2, magnitude=0.3, rate=13 / 14),
+            layers.RandomFlip("horizontal"),
+            layers.JitteredResize((OUTPUT, OUTPUT), (0.8, 1.25)),
+        ]
     )
-
-    def augmented(images):
-        for layer in steps:
-            images = layer(images)
-        return images
-
     pictures = tf.data.Dataset.from_tensor_slices(np.load(file)).batch(batch, drop_remainder=True)
-    return pictures.map(augmented, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return pictures.map(augmenter, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def augment(file, work):

@@ -1,0 +1,41 @@
+"""A convolution whose biases are right in every order of axes, and whose kernel torch need not turn at each call."""
+
+import keras
+from keras import ops
+
+from keras_zoo.config import serializable
+
+
+@serializable
+class Conv2D(keras.layers.Conv2D):
+    """`keras.layers.Conv2D`, with two differences that cannot be seen.
+
+    Under TensorFlow Keras adds the biases of a `"channels_first"` layer along the width where that happens to have the
+    size of the channels; here they are added to the channels. Under torch, without gradients, the kernel is kept in
+    the order of torch as well: otherwise it is copied into that at each call, which for one image takes longer than
+    the convolution.
+    """
+
+    def call(self, inputs):
+        outputs = self.convolution_op(inputs, self.kernel_to_read())
+        if self.use_bias:
+            shape = (1, 1, 1, -1) if self.data_format == "channels_last" else (1, -1, 1, 1)
+            bias = ops.reshape(self.bias, shape)  # comes first, so that Keras takes it for no bias of the last axis
+            outputs = outputs + bias if self.data_format == "channels_last" else ops.add(bias, outputs)
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def kernel_to_read(self):
+        if keras.backend.backend() != "torch" or self.lora_enabled:
+            return self.kernel
+        import torch
+
+        kernel = self.kernel.value
+        if torch.is_grad_enabled() or kernel.is_meta:
+            return self.kernel
+        state = (kernel.data_ptr(), None if kernel.is_inference() else kernel._version, kernel.dtype, kernel.device)
+        known, turned = vars(self).get("turned", (None, None))
+        if known != state:
+            layout = torch.channels_last if self.data_format == "channels_last" else torch.contiguous_format
+            turned = kernel.detach().permute(3, 2, 0, 1).contiguous(memory_format=layout).permute(2, 3, 1, 0)
+            vars(self)["turned"] = (state, turned)  # past Keras' tracking of attributes
+        return turned
