@@ -1,19 +1,21 @@
 """Trains the embedded preset `bert_tiny_en_uncased_reviews`: a small BERT that tells good film reviews from bad ones.
 
-Usage: KERAS_BACKEND=jax python tools/train_bert_reviews.py WORK_FOLDER [--at-once 8] [--precision mixed_bfloat16]
+Usage: KERAS_BACKEND=jax python tools/train_bert_reviews.py WORK_FOLDER [--at-once 6] [--precision mixed_bfloat16]
 
-Fetches reviews, rated sentences and starting weights (tools/reviews/corpus.py), then
+Fetches reviews and starting weights (tools/reviews/corpus.py), then
 
 - `variations`: makes new sentences out of the training reviews (tools/reviews/variations.py);
-- `teacher N`: trains all of all-MiniLM-L6-v2, first on rated sentences that are no reviews, then on reviews, and notes
-  down what it says of reviews and variations;
+- `teacher N`: fine-tunes all of all-MiniLM-L6-v2, and notes down what it says of reviews and variations;
 - `student N`: cuts a small network out of the first teacher (tools/reviews/smaller.py) and trains it on labels and on
-  what the good teachers say on average, also of the variations;
-- `finish`: takes the student that is best on the validation part, reads the test part, this once, and writes
+  what all teachers say on average, also of the variations;
+- `finish`: takes the mean of the students' weights, reads the test part, this once, and writes
   presets/embedded/bert_tiny_en_uncased_reviews with weights in float16 and the accuracy in its card.
 
 Without `--stage` it goes through all of them, `--at-once` processes at a time; what WORK_FOLDER holds already is not
-made again. Meant for a GPU, where it takes minutes; `--quick` tries it out with hardly any training.
+made again. Meant for a GPU: on an H200 it took some five minutes, six processes at once, in mixed_bfloat16, with
+starting weights that were rounded to float16. `--quick` tries it out with hardly any training. Validation accuracies:
+teachers 83.7 to 84.6 %, together 85.2 %; students 83.4 and 82.8 %, their mean 83.4 %. Teachers that first guessed
+hidden words of these texts, as BERT is trained, were a point less accurate, and are gone.
 """
 
 import argparse
@@ -32,30 +34,20 @@ NAME = "bert_tiny_en_uncased_reviews"
 TARGET = Path(__file__).parents[1] / "presets" / "embedded" / NAME
 BASELINE = 0.7611  # tools/reviews/baseline.py, on the same test part
 VARIATIONS, FRESH = 400_000, 18_000  # how many there are, and how many of them an epoch of a student sees
-TEACHERS = [  # epochs over rated sentences, then epochs over reviews
-    {"first": first, "epochs": epochs, "rate": rate}
-    for first, epochs, rate in (
-        (2, 4, 5e-5),
-        (2, 5, 5e-5),
-        (3, 4, 8e-5),
-        (2, 3, 8e-5),
-        (3, 5, 3e-5),
-        (1, 4, 5e-5),
-        (0, 4, 5e-5),
-        (0, 5, 5e-5),
-    )
+TEACHERS = [
+    {"epochs": 2, "rate": 5e-5, "seed": 0},
+    {"epochs": 3, "rate": 5e-5, "seed": 2},
+    {"epochs": 3, "rate": 8e-5, "seed": 4},
+    {"epochs": 4, "rate": 5e-5, "seed": 6},
+    {"epochs": 3, "rate": 3e-5, "seed": 8},
+    {"epochs": 2, "rate": 8e-5, "seed": 10},
 ]
 TEACHER_BATCH, STUDENT_BATCH = 32, 128
 TEMPERATURE = 2.0
-PARTS = ("train", "validation", "variations")  # what teachers are asked about
-NEAR = 0.01  # so much less accurate than the best, on the validation part, a teacher may be and still count
-STUDENT = {"rounds": 150, "steps": 100, "trust": 0.7}  # trust: how much of a label is the teachers', if there are both
-STUDENTS = [
-    {"vocabulary": 4800, "layers": (0, 1, 2, 3), "feed_forward": 448, "dropout": 0.1, "rate": 3e-4},
-    {"vocabulary": 5500, "layers": (0, 2, 4), "feed_forward": 768, "dropout": 0.1, "rate": 3e-4},
-    {"vocabulary": 4800, "layers": (0, 1, 3, 5), "feed_forward": 448, "dropout": 0.1, "rate": 3e-4},
-    {"vocabulary": 4800, "layers": (0, 1, 2, 3), "feed_forward": 448, "dropout": 0.1, "rate": 2e-4},
-]
+STUDENT = {"rounds": 80, "steps": 100, "rate": 3e-4, "memory": 0.999}
+SHAPE = {"vocabulary": 4800, "layers": (0, 1, 2, 3), "feed_forward": 448}
+STUDENTS = [{"dropout": 0.1, "seed": 1}, {"dropout": 0.0, "seed": 2}]
+TRUST = 0.7  # how much of a label is the teachers', where there are both
 
 
 def make_variations(work, arguments):
@@ -64,14 +56,10 @@ def make_variations(work, arguments):
     from variations import alike_words, variations
 
     folder, (texts, _) = corpus.starting_weights(work), corpus.split(work)["train"]
-    rated = [text for _, text in corpus.rated(work)]
     tokens = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
     embeddings = safetensors.numpy.load_file(folder / "model.safetensors")["embeddings.word_embeddings.weight"]
-    alike = alike_words([*texts, *corpus.plots(work), *rated], tokens, embeddings)
-    found = [
-        *variations(texts, 2000 if arguments.quick else VARIATIONS, alike),
-        *rated[: 300 if arguments.quick else None],
-    ]
+    alike = alike_words([*texts, *corpus.plots(work)], tokens, embeddings)
+    found = variations(texts, 2000 if arguments.quick else VARIATIONS, alike)
     found = [" ".join(text.split()) for text in found]
     rows = rows_of(untrained(work).preprocessor, found)
     save(work / "variations.npz", {"token_ids": rows.token_ids, "lengths": rows.lengths})
@@ -97,21 +85,14 @@ def train_teacher(work, arguments):
 
     number, parts = arguments.number, corpus.split(work)
     settings = TEACHERS[number]
-    keras.utils.set_random_seed(number)
+    keras.utils.set_random_seed(settings["seed"])
     classifier = untrained(work)
-    steps = 2 if arguments.quick else 50
-
-    def learn(rows, targets, epochs):
-        rounds = 2 if arguments.quick else epochs * len(rows) // TEACHER_BATCH // steps
-        data = Batches(rows, targets, TEACHER_BATCH, steps, len(rows), seed=number)
-        train(classifier, data, rounds, settings["rate"], softened(1.0))
-
-    if settings["first"]:
-        ratings, texts = zip(*corpus.rated(work), strict=True)
-        learn(rows_of(classifier.preprocessor, texts), soft(ratings), settings["first"])
     texts, labels = parts["train"]
     rows = rows_of(classifier.preprocessor, texts)
-    learn(rows, graded(work, texts, labels), settings["epochs"])
+    steps = 2 if arguments.quick else 50
+    data = Batches(rows, np.eye(2, dtype="float32")[labels], TEACHER_BATCH, steps, len(rows), seed=settings["seed"])
+    rounds = 2 if arguments.quick else settings["epochs"] * len(rows) // TEACHER_BATCH // 50
+    train(classifier, data, rounds, settings["rate"], softened(1.0))
     said = {"train": logits_of(classifier, rows)}
     said["validation"] = logits_of(classifier, rows_of(classifier.preprocessor, parts["validation"][0]))
     accuracy, surprise = figures(said["validation"], parts["validation"][1])
@@ -119,32 +100,13 @@ def train_teacher(work, arguments):
     said["variations"] = logits_of(classifier, Rows(**np.load(work / "variations.npz")))
     if number == 0:
         classifier.save_weights(work / "teacher_0.weights.h5")
-    said = {name: logits.astype("float16") for name, logits in said.items()}
-    save(work / f"teacher_{number}.npz", said | {"accuracy": accuracy})
-
-
-def soft(ratings):
-    """Probabilities `(N, 2)` by ratings: of reviews rated 1, 98 % are positive."""
-    positive = 1 / (1 + np.exp(-2 * np.array(ratings, "float32")))
-    return np.stack([1 - positive, positive], 1)
-
-
-def graded(work, texts, labels):
-    """The reviews' labels `(N, 2)`; of those that were also rated, the mean of both."""
-    found = np.eye(2, dtype="float32")[labels]
-    ratings = corpus.rated_reviews(work, texts)
-    places = list(ratings)
-    found[places] = (found[places] + soft(list(ratings.values()))) / 2
-    return found
+    save(work / f"teacher_{number}.npz", {name: logits.astype("float16") for name, logits in said.items()})
 
 
 def opinions(work):
-    """What the good teachers say, `{part: logits (N, 2)}`: their mean."""
+    """What the teachers say, `{part: logits (N, 2)}`: their mean."""
     said = [dict(np.load(path)) for path in sorted(work.glob("teacher_*.npz"))]
-    best = max(each["accuracy"] for each in said)
-    said = [each for each in said if each["accuracy"] >= best - NEAR]
-    print(f"{len(said)} teachers count")
-    return {part: np.mean([each[part] for each in said], 0, dtype="float32") for part in PARTS}
+    return {part: np.mean([each[part] for each in said], 0, dtype="float32") for part in said[0]}
 
 
 def train_student(work, arguments):
@@ -154,66 +116,49 @@ def train_student(work, arguments):
 
     number, parts, said = arguments.number, corpus.split(work), opinions(work)
     (texts, labels), (held_out, wanted) = parts["train"], parts["validation"]
-    settings = STUDENT | STUDENTS[number]
+    settings = STUDENT | SHAPE | STUDENTS[number]
     together = figures(said["validation"], wanted)
     print("teachers together: validation accuracy {:.4f}, cross-entropy {:.4f}".format(*together), flush=True)
-    keras.utils.set_random_seed(number)
+    keras.utils.set_random_seed(settings["seed"])
     teacher = untrained(work)
     teacher.load_weights(work / "teacher_0.weights.h5")
-    shape = {name: settings[name] for name in ("vocabulary", "layers", "feed_forward", "dropout")}
-    student = cut(teacher, texts, corpus.plots(work), **shape)
+    student = cut(teacher, texts, corpus.plots(work), **SHAPE, dropout=settings["dropout"])
     rows = rows_of(student.preprocessor, [*texts, *lines(work / "variations.txt")])
-    targets = softmax(np.concatenate([said["train"], said["variations"]]) / TEMPERATURE)
-    known, trust = graded(work, texts, labels), settings["trust"]
-    targets[: len(texts)] = trust * targets[: len(texts)] + (1 - trust) * known
+    soft = softmax(np.concatenate([said["train"], said["variations"]]) / TEMPERATURE)
+    known = np.eye(2, dtype="float32")[labels]
+    soft[: len(texts)] = TRUST * soft[: len(texts)] + (1 - TRUST) * known
     steps = 2 if arguments.quick else settings["steps"]
-    data = Batches(rows, targets, STUDENT_BATCH, steps, len(texts), min(FRESH, len(rows) - len(texts)), seed=number)
-
-    tokens = student.preprocessor.tokenizer.get_vocabulary()
-
-    def store():
-        save(work / f"student_{number}.npz", stored(student, tokens))
-
-    rounds = 5 if arguments.quick else settings["rounds"]
-    train(student, data, rounds, settings["rate"], softened(TEMPERATURE), 0.999, arguments.seconds, store)
-    store()
-    found = logits_of(student, rows_of(student.preprocessor, held_out))
-    accuracy, surprise = figures(found, wanted)
-    apart = np.abs(softmax(found) - softmax(said["validation"])).mean()
-    print(
-        f"student {number} {settings}, {student.count_params():,} parameters: validation accuracy {accuracy:.4f}, "
-        f"cross-entropy {surprise:.4f}, from the teachers' probabilities {apart:.4f}",
-        flush=True,
-    )
-    write(work / f"student_{number}.json", json.dumps({"accuracy": accuracy, "cross_entropy": surprise}))
+    fresh = min(FRESH, len(rows) - len(texts))
+    data = Batches(rows, soft, STUDENT_BATCH, steps, len(texts), fresh, seed=settings["seed"])
+    rounds = 2 if arguments.quick else settings["rounds"]
+    train(student, data, rounds, settings["rate"], softened(TEMPERATURE), settings["memory"])
+    accuracy, surprise = figures(logits_of(student, rows_of(student.preprocessor, held_out)), wanted)
+    print(f"student {number} {settings}: validation accuracy {accuracy:.4f}, cross-entropy {surprise:.4f}", flush=True)
+    save(work / f"student_{number}.npz", stored(student))
 
 
-def stored(student, tokens):
+def stored(student):
     """The weights in float16 by their paths, and the vocabulary."""
     from smaller import values
 
-    return {weight.path: values(weight).astype("float16") for weight in student.weights} | {
-        "vocabulary": np.array(tokens)
-    }
+    vocabulary = np.array(student.preprocessor.tokenizer.get_vocabulary())
+    return {weight.path: values(weight).astype("float16") for weight in student.weights} | {"vocabulary": vocabulary}
 
 
-def restored(path):
-    """The classifier that `stored` was given."""
+def mean_of(paths):
+    """A classifier whose weights are the mean of those that `stored` was given."""
     from smaller import empty
 
-    found = dict(np.load(path))
-    layers = sum(name.endswith("feedforward_output/bias") for name in found)
-    feed_forward = found["transformer_layer_0/feedforward_output/kernel"].shape[0]
-    student = empty(found["vocabulary"].tolist(), layers, feed_forward)
+    found = [dict(np.load(path)) for path in paths]
+    student = empty(found[0]["vocabulary"].tolist(), len(SHAPE["layers"]), SHAPE["feed_forward"])
     for weight in student.weights:
-        weight.assign(found[weight.path].astype("float32"))
+        mean = np.mean([each[weight.path] for each in found], 0, dtype="float32")
+        weight.assign(mean.astype("float16").astype("float32"))  # as they will be stored
     return student
 
 
 def finish(work, arguments):
-    results = {path.stem: json.loads(path.read_text()) for path in work.glob("student_*.json")}
-    best = max(results, key=lambda name: (results[name]["accuracy"], -results[name]["cross_entropy"]))
-    student, parts = restored(work / f"{best}.npz"), corpus.split(work)
+    student, parts = mean_of(sorted(work.glob("student_*.npz"))), corpus.split(work)
     texts, labels = parts["validation" if arguments.quick else "test"]
     measured = float((student.predict(list(texts), verbose=False).argmax(1) == np.array(labels)).mean())
     record = {
@@ -228,7 +173,7 @@ def finish(work, arguments):
     student.save_to_preset(target, weights_dtype="float16", record=record)
     sizes = {name: len(part[0]) for name, part in parts.items()}
     (target / "README.md").write_text(card(student, measured, sizes), encoding="utf-8")
-    print(best, json.dumps(record, indent=1))
+    print(json.dumps(record, indent=1))
 
 
 def card(student, measured, sizes):
@@ -251,13 +196,13 @@ classifier.predict(["A warm and funny film.", "A complete waste of time."], retu
   that it has not seen. Logistic regression on TF-IDF of words and pairs of words, on the same parts:
   {100 * BASELINE:.1f} %.
 - **Training**: {sizes["train"]:,} one-sentence reviews of films of about 2002 from Rotten Tomatoes ("fresh" is
-  positive, "rotten" negative), {sizes["validation"]:,} more to choose by; no film is in two parts. Before that, 20,000
-  sentences on goods, from newspapers and messages, and words, with people's ratings (vaderSentiment, MIT). None of
-  these texts is part of this package.
-- **How it was made**: by `tools/train_bert_reviews.py`, in six minutes on one NVIDIA H200: all-MiniLM-L6-v2 was
-  fine-tuned {len(TEACHERS)} times; of one {backbone.num_layers} layers, a part of their feed-forward units and the
-  tokens that reviews use were kept, and trained on labels and on what the whole networks say on average of reviews and
-  of 400,000 variations of them.
+  positive, "rotten" negative), {sizes["validation"]:,} more to choose by. No film is in two parts. The reviews are not
+  part of this package.
+- **How it was made**: by `tools/train_bert_reviews.py` on one NVIDIA H200, in minutes. all-MiniLM-L6-v2 was
+  fine-tuned {len(TEACHERS)} times. Of the first of these its lower {backbone.num_layers} layers, the most active
+  {backbone.intermediate_dim} feed-forward units of each and the tokens that reviews use were kept, and trained on
+  labels and on what the {len(TEACHERS)} networks say on average of reviews and of {VARIATIONS:,} variations of them.
+  The weights are the mean of {len(STUDENTS)} such trainings.
 - **Limits**: English, sentences, films. It has seen no neutral reviews and knows no other subject.
 - **Weights**: float16, derived from sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0). **Licence**: Apache-2.0.
 """
@@ -286,7 +231,7 @@ def everything():
     """`[[(stage, number, what it makes), …], …]`: those of one list need nothing of each other."""
     yield [("variations", 0, "variations.txt")]
     yield [("teacher", i, f"teacher_{i}.npz") for i in range(len(TEACHERS))]
-    yield [("student", i, f"student_{i}.json") for i in range(len(STUDENTS))]
+    yield [("student", i, f"student_{i}.npz") for i in range(len(STUDENTS))]
     yield [("finish", 0, "finished")]
 
 
@@ -314,7 +259,6 @@ def main():
     parser.add_argument("--number", type=int, default=0, help="which teacher or student")
     parser.add_argument("--at-once", type=int, default=1, help="processes that may run at the same time")
     parser.add_argument("--precision", default="float32", help="a Keras dtype policy to train with")
-    parser.add_argument("--seconds", type=float, help="how long a student is trained, in place of its rounds")
     parser.add_argument("--quick", action="store_true", help="try it out: hardly any training, nothing overwritten")
     arguments = parser.parse_args()
     if arguments.stage is None:

