@@ -54,7 +54,7 @@ check-python:
 $(DEMO)/ready: $(SETTINGS) | check-python
 	@echo "Installing keras-zoo with $(BACKEND) into $(DEMO) (once) …"
 	@$(PYTHON) -m venv $(DEMO)
-	@$(DEMO)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[$(BACKEND)]'
+	@$(DEMO)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[$(BACKEND),cv]'
 	@touch $@
 
 # The wheel house lets a test install the built wheel into a clean environment without a network; the data are reviews
@@ -75,7 +75,7 @@ $(LINT)/ready: $(SETTINGS) | check-python
 $(BENCH)-ours/ready: $(SETTINGS) | check-python
 	@echo "Installing keras-zoo with all three backends into $(BENCH)-ours (once) …"
 	@$(PYTHON) -m venv $(BENCH)-ours
-	@$(BENCH)-ours/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[all]'
+	@$(BENCH)-ours/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[all,onnx]' onnxruntime
 	@touch $@
 
 # KerasCV has an environment of its own, since its package is called as ours is.

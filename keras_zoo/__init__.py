@@ -9,5 +9,16 @@ from keras_zoo.preprocessor import Preprocessor
 from keras_zoo.registry import Family, list_presets
 from keras_zoo.schedules import WarmUpDecay
 from keras_zoo.task import Task
+from keras_zoo.torch_module import TorchModule
 
-__all__ = ["Backbone", "Family", "Preprocessor", "PresetError", "Task", "WarmUpDecay", "__version__", "list_presets"]
+__all__ = [
+    "Backbone",
+    "Family",
+    "Preprocessor",
+    "PresetError",
+    "Task",
+    "TorchModule",
+    "WarmUpDecay",
+    "__version__",
+    "list_presets",
+]

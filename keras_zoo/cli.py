@@ -1,12 +1,16 @@
 """`keras-zoo`: presets on the command line."""
 
 import argparse
+import json
 import os
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 DEMO_PRESET = "gpt2_tiny_en_prose"
 DEMO_CLASSIFIER = "bert_tiny_en_uncased_reviews"
+DEMO_IMAGES = "resnet_tiny_fashion_mnist"
 DEMO_TEXTS = ["A warm and funny film with a wonderful cast.", "A dull story, and I was bored after ten minutes."]
 
 
@@ -18,7 +22,7 @@ def main(argv=None):
         os.execve(sys.executable, command, os.environ | {"KERAS_BACKEND": backend})
     try:
         return arguments.run(arguments) or 0
-    except ValueError as error:
+    except (ValueError, ImportError) as error:
         print(f"keras-zoo: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of a pipe has gone
@@ -52,16 +56,19 @@ def parser():
 
     command = commands.add_parser(
         "classify",
-        help="put texts into classes",
-        epilog="example: keras-zoo classify bert_tiny_en_uncased_reviews 'A warm and funny film.'",
+        help="put texts or images into classes",
+        epilog="examples: keras-zoo classify bert_tiny_en_uncased_reviews 'A warm and funny film.' · "
+        "keras-zoo classify resnet_tiny_fashion_mnist shoe.png photos/ --json",
     )
     command.add_argument("preset")
-    command.add_argument("texts", nargs="+", metavar="text")
+    command.add_argument("inputs", nargs="+", metavar="input", help="texts, or files and folders of images")
+    command.add_argument("--json", action="store_true", help="with the probability of every class")
     add_model_options(command)
     command.set_defaults(run=run_classify)
 
     command = commands.add_parser("demo", help="show what the embedded presets can do")
     command.add_argument("--prompt", default="Once upon a time there was a king who")
+    command.add_argument("--picture", help="the PNG file to draw (default: a new one in the folder of temporary files)")
     add_generation_options(command)
     command.set_defaults(run=run_demo)
     return top
@@ -104,16 +111,16 @@ def run_show(arguments):
 
 def run_generate(arguments):
     print(arguments.prompt, end="", flush=True)
-    _, seconds, count = write(load(arguments, arguments.preset), arguments, arguments.prompt)
+    _, seconds, count = write(load(arguments, arguments.preset, "stream", "write text"), arguments, arguments.prompt)
     print(f"\n[{count} tokens, {count / seconds:.0f} tokens/s]", file=sys.stderr)
 
 
 def run_classify(arguments):
-    classify(arguments, arguments.preset, arguments.texts)
+    classify(arguments, arguments.preset, arguments.inputs, arguments.json)
 
 
 def run_demo(arguments):
-    """Writes text with the embedded GPT-2, judges two sentences with the embedded BERT, and says how to go on."""
+    """Writes with the embedded GPT-2, judges texts with the BERT and a picture with the ResNet; says how to go on."""
     import keras
 
     begin = time.perf_counter()
@@ -130,30 +137,71 @@ def run_demo(arguments):
     print(f"\n\n{count} tokens in {seconds:.1f} s: {count / seconds:.0f} tokens/s.\n")
     print(f"{DEMO_CLASSIFIER}, which tells good reviews from bad ones:")
     classify(arguments, DEMO_CLASSIFIER, DEMO_TEXTS)
+    print(f"\n{DEMO_IMAGES}, which names clothes:")
+    try:
+        draw(arguments)
+    except ImportError:
+        print("Pictures need Pillow, OpenCV and matplotlib: pip install 'keras-zoo[cv]'")
     print(
         '\nAnother prompt:   make demo PROMPT="The old woman opened the door and"\n'
         "Another backend:  make demo BACKEND=torch      (or tensorflow)\n"
         "In Python:        keras_nlp.models.CausalLM.from_preset"
         f'("{DEMO_PRESET}").generate("Once upon a time")\n'
         "                  keras_nlp.models.TextClassifier.from_preset"
-        f'("{DEMO_CLASSIFIER}").predict(["A dull film."], return_classes=True)'
+        f'("{DEMO_CLASSIFIER}").predict(["A dull film."], return_classes=True)\n'
+        "                  keras_cv.models.ImageClassifier.from_preset"
+        f'("{DEMO_IMAGES}").predict("shoe.png", return_classes=True)'
     )
 
 
-def classify(arguments, preset, texts):
-    """Prints a line for each text."""
-    task = load(arguments, preset, "classes", "put texts into classes")
-    for text, answer in zip(texts, task.predict(texts, return_classes=True, verbose=0), strict=True):
+def classify(arguments, preset, inputs, as_json=False):
+    """Prints a line for each text or image, or all of it as JSON."""
+    task = load(arguments, preset, "classes", "put texts or images into classes")
+    if takes_images(task):
+        inputs = image_paths(inputs)
+    answers = task.predict(inputs, return_classes=True, verbose=0)
+    if as_json:
+        found = [{"input": x, **answer} for x, answer in zip(inputs, answers, strict=True)]
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    for x, answer in zip(inputs, answers, strict=True):
         chosen = [answer["class_name"]] if "class_name" in answer else answer["class_names"]
         names = ", ".join(f"{name} ({answer['probabilities'][name]:.0%})" for name in chosen)
-        print(f"{names or 'none'}: {text}")
+        print(f"{names or 'none'}: {x}")
 
 
-def load(arguments, preset, method="stream", job="write text"):
+def takes_images(task):
+    from keras_cv.models import ImageClassifier
+
+    return isinstance(task, ImageClassifier)
+
+
+def image_paths(inputs):
+    """Files as they are, folders as the images below them."""
+    from keras_cv.images import image_files
+
+    return [str(path) for x in inputs for path in (image_files(x) if os.path.isdir(x) else [x])]
+
+
+def draw(arguments):
+    """Names what the example of the embedded ResNet shows, and draws it with that."""
+    from keras_cv.visualization import plot_image_gallery
+    from keras_zoo.registry import records
+
+    example = Path(records()[DEMO_IMAGES]["folder"]) / "example.png"
+    best = load(arguments, DEMO_IMAGES).top_k(example, k=3, verbose=0)[0]
+    found = [f"{answer['class_name']} ({answer['probability']:.0%})" for answer in best]
+    path = arguments.picture or Path(tempfile.mkdtemp(prefix="keras_zoo_")) / "demo.png"
+    plot_image_gallery([example], captions=["\n".join(found)], path=path)
+    print(f"{found[0]}: {example}\nDrawn with the three likeliest classes: {path}")
+
+
+def load(arguments, preset, method=None, job=None):
+    """The preset's task; a `ValueError` if it has no such `method`, which is there for the `job`."""
     from keras_zoo import Task
 
     task = Task.from_preset(preset, dtype=arguments.dtype)
-    if not hasattr(task, method):
+    if method is not None and not hasattr(task, method):
         raise ValueError(f"{preset!r} is a {type(task).__name__}, which does not {job}.")
     return task
 

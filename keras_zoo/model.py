@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_zoo import fused
+from keras_zoo import fused, onnx_graph
 from keras_zoo.config import Configured
 
 
@@ -35,3 +35,10 @@ class ZooModel(Configured, keras.Model):
         """As `keras.Model.compile`."""
         super().compile(*args, **kwargs)
         fused.fuse(self.optimizer)
+
+    def export(self, filepath, format="tf_saved_model", **kwargs):
+        """As `keras.Model.export`, for a model that has not been called yet, too."""
+        self._called = True  # a functional model has its graph from the start; Keras asks for a call all the same
+        super().export(filepath, format=format, **kwargs)
+        if format == "onnx":
+            onnx_graph.fold_padding(filepath)

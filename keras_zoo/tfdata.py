@@ -40,7 +40,8 @@ def is_traced(x):
 def to_numpy(x):
     """Tensors of any backend and columns of tables as NumPy arrays; everything else as it is."""
     if hasattr(x, "detach"):  # torch
-        return x.detach().cpu().numpy()
+        x = x.detach().cpu()
+        return (x.float() if str(x.dtype) == "torch.bfloat16" else x).numpy()  # which NumPy lacks
     if hasattr(x, "to_numpy"):  # pandas, whose columns are indexed by labels and not by places
         return x.to_numpy()
     if type(x).__module__.split(".")[0] in ("jax", "jaxlib", "tensorflow") and hasattr(x, "__array__"):
@@ -108,13 +109,13 @@ def call_in_graph(function, *args):
 
     A ragged tensor arrives as a list of arrays. The structure, dtypes and shapes of the result are learnt by calling
     `function` on two examples (empty strings, zeros) that differ in the axes whose size is unknown, so `function`
-    declares nothing.
+    declares nothing. They are of 1 and 3 there, which images may have of channels.
     """
     import tensorflow as tf
 
     leaves = [x if isinstance(x, tf.RaggedTensor) else tf.convert_to_tensor(x) for x in keras.tree.flatten(args)]
     run = OfArrays(tf.autograph.experimental.do_not_convert(function), args, [len(parts(x)) for x in leaves])
-    one, two = ([part for x in leaves for part in example_parts(x, size)] for size in (1, 2))
+    one, two = ([part for x in leaves for part in example_parts(x, size)] for size in (1, 3))
     with learning_shapes:
         example, others = run(*one), run.arrays(*two)
     likes = [np.asarray(x) for x in keras.tree.flatten(example)]

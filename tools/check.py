@@ -16,7 +16,7 @@ RANKS = {
     **dict.fromkeys(("tasks", "visualization"), 2),
     **dict.fromkeys(("models", "callbacks"), 3),
 }
-FILES = ("transformers", "huggingface_hub", "safetensors", "h5py")
+FILES = ("transformers", "huggingface_hub", "safetensors", "h5py", "onnx")
 DRAWING = ("PIL", "cv2", "matplotlib")
 HEAVY = ("tensorflow", "torch", "jax", "sacrebleu", "rouge_score", *FILES, *DRAWING)
 LONGEST_FILE = 400

@@ -1,6 +1,7 @@
 """Preprocessing and augmentation of images, with their labels, boxes and masks."""
 
 from keras_cv.layers.aug_mix import AugMix
+from keras_cv.layers.batch_normalization import BatchNormalization
 from keras_cv.layers.channels import ChannelShuffle, Grayscale, RandomChannelShift, RandomGrayscale, RandomInvert
 from keras_cv.layers.colours import (
     RandomBrightness,
@@ -46,6 +47,7 @@ __all__ = [
     "AugMix",
     "Augmenter",
     "AutoContrast",
+    "BatchNormalization",
     "CenterCrop",
     "ChannelShuffle",
     "ConstantFactorSampler",

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_cv.layers import batch as batches
+from keras_cv.layers import reading
 from keras_cv.layers.image_layer import ImageLayer, RandomImageLayer
 from keras_zoo.config import serializable
 
@@ -205,7 +206,7 @@ class RepeatedAugmentation(Combining, RandomImageLayer):
         return super().__call__(inputs, training)
 
     def run(self, data, training=True):
-        if batches.is_single(data["images"]):
+        if reading.is_single(data["images"]):
             raise ValueError("RepeatedAugmentation takes a batch of images, (B, H, W, C); got one image.")
         return super().run(data, training)
 

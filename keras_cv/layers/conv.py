@@ -17,12 +17,27 @@ class Conv2D(keras.layers.Conv2D):
     """
 
     def call(self, inputs):
-        outputs = self.convolution_op(inputs, self.kernel_to_read())
+        product = self.is_product(inputs)
+        outputs = self.product(inputs) if product else self.convolution_op(inputs, self.kernel_to_read())
         if self.use_bias:
             shape = (1, 1, 1, -1) if self.data_format == "channels_last" else (1, -1, 1, 1)
             bias = ops.reshape(self.bias, shape)  # comes first, so that Keras takes it for no bias of the last axis
             outputs = outputs + bias if self.data_format == "channels_last" else ops.add(bias, outputs)
         return outputs if self.activation is None else self.activation(outputs)
+
+    def is_product(self, inputs):
+        """Whether this is a product of matrices, which XLA computes and trains faster on a CPU.
+
+        Where a program is made for any size, as for export, the sizes of both could not be told to be the same.
+        """
+        plain = self.kernel_size == (1, 1) and self.groups == 1 and self.data_format == "channels_last"
+        return plain and keras.backend.backend() == "jax" and all(isinstance(n, int) for n in inputs.shape[1:3])
+
+    def product(self, inputs):
+        rows, columns = self.strides
+        x = inputs if rows == columns == 1 else inputs[:, ::rows, ::columns]
+        flat = ops.matmul(ops.reshape(x, (-1, x.shape[-1])), self.kernel[0, 0])
+        return ops.reshape(flat, (*ops.shape(x)[:-1], self.filters))
 
     def kernel_to_read(self):
         if keras.backend.backend() != "torch" or self.lora_enabled:
@@ -31,6 +46,7 @@ class Conv2D(keras.layers.Conv2D):
 
         kernel = self.kernel.value
         if torch.is_grad_enabled() or kernel.is_meta:
+            vars(self).pop("turned", None)  # a step follows, of which torch's fused optimizers leave no trace
             return self.kernel
         state = (kernel.data_ptr(), None if kernel.is_inference() else kernel._version, kernel.dtype, kernel.device)
         known, turned = vars(self).get("turned", (None, None))

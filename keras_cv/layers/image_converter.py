@@ -4,10 +4,13 @@ import keras
 import numpy as np
 
 from keras_cv.images import load_image
+from keras_cv.images.colours import MODES
 from keras_cv.images.load import as_path, is_one
 from keras_cv.ops import resizing
 from keras_zoo import Preprocessor, tfdata
 from keras_zoo.config import serializable
+
+NARROWEST = 8  # pixels; so wide at least are grey images in a batch of them, (B, H, W)
 
 
 @serializable
@@ -105,14 +108,25 @@ def pixels_of(source):
     """An image `(H, W, 3)`: float arrays with three channels as they are, everything else through `load_image`."""
     if tfdata.learning_shapes.active and isinstance(source, bytes):  # an example of a path
         return np.zeros((1, 1, 3), "uint8")
+    if isinstance(source, list) and source and all(getattr(row, "ndim", 0) == 2 for row in source):
+        source = np.stack(source)  # the rows of an image in a ragged batch of tf.data
     if isinstance(source, np.ndarray) and source.ndim == 3 and source.shape[-1] == 3 and source.dtype.kind == "f":
+        if not np.isfinite(source).all():
+            raise ValueError(f"An image of shape {source.shape} has values that are not finite (NaN or infinity).")
         return source.astype("float32", copy=False)
     return load_image(as_path(source) if isinstance(source, bytes) else source)
 
 
 def is_single(x):
-    """Whether `x` is one image; an array of three axes is one if the last of them can be channels."""
-    return is_one(x) and not (getattr(x, "ndim", 0) == 3 and x.shape[-1] not in (1, 3, 4))
+    """Whether `x` is one image; an array of three axes is one if the last of them can be channels.
+
+    `ValueError` where that axis is as short as channels are, and of another number: grey images are wider.
+    """
+    if getattr(x, "ndim", 0) != 3:
+        return is_one(x)
+    if x.shape[-1] < NARROWEST and x.shape[-1] not in MODES:
+        raise ValueError(f"An array of shape {tuple(x.shape)} is no image: those have 1, 3 or 4 channels.")
+    return x.shape[-1] in MODES
 
 
 def is_length(x):

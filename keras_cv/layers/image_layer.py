@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_cv.layers import batch as batches
+from keras_cv.layers import reading
 from keras_cv.ops.boxes import known_format
 from keras_zoo import tfdata
 from keras_zoo.config import Configured, argument_names
@@ -71,6 +72,11 @@ class ImageLayer(Configured, keras.layers.Layer):
             )
         touched = {key: data[key] for key in self.touches if data.get(key) is not None}
         if tfdata.any_graph_tensor(touched):
+            if tfdata.any_graph_tensor(data["images"]) and data["images"].shape.rank is None:
+                raise ValueError(
+                    f"{type(self).__name__}: whether these are images or batches cannot be seen; decode them with "
+                    "expand_animations=False, or say it: tf.ensure_shape(image, [None, None, 3])."
+                )
             done = tfdata.call_in_graph(functools.partial(self.run, training=training), touched)
         else:
             done = self.run(keras.tree.map_structure(tfdata.to_numpy, touched), training)
@@ -98,9 +104,9 @@ class ImageLayer(Configured, keras.layers.Layer):
     def run(self, data, training=True):
         """The dictionary `data` of NumPy arrays, augmented."""
         if tfdata.learning_shapes.active:
-            data = batches.coherent(data)
-        batch, single = batches.read(data, type(self).__name__, self.boxes_in)
-        return batches.write(self.apply(batch, training), data, single, self.boxes_in)
+            data = reading.coherent(data)
+        batch, single = reading.read(data, type(self).__name__, self.boxes_in)
+        return reading.write(self.apply(batch, training), data, single, self.boxes_in)
 
     def apply(self, batch, training=True):
         """A `Batch`, augmented; images of different sizes one by one."""

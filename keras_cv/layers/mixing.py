@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_cv.layers import batch as batches
+from keras_cv.layers import reading
 from keras_cv.layers.factors import sampler
 from keras_cv.layers.image_layer import RandomImageLayer
 from keras_cv.ops.resampling import opencv
@@ -34,13 +35,16 @@ class Mixing(RandomImageLayer):
         self.minimum_box_area_ratio = minimum_box_area_ratio
 
     def run(self, data, training=True):
-        if batches.is_single(data["images"]):
+        if reading.is_single(data["images"]):
             raise ValueError(f"{type(self).__name__} mixes the images of a batch, (B, H, W, C); got one image.")
         return super().run(data, training)
 
     def apply(self, batch, training=True):
         if isinstance(batch.images, list):
             raise ValueError(f"{type(self).__name__} mixes images of one size; resize them first.")
+        if training and batch.boxes is not None:
+            inside, rows = batches.settle(batch.boxes, batch.rows, batch.size)
+            batch = batch.replace(boxes=inside, rows=rows)
         return super().apply(batch, training)
 
     images_mixed = 2
@@ -202,10 +206,9 @@ class Mosaic(Mixing):
         boxes, rows = [], []
         for i, part in enumerate(quarters):
             x, y = across - (width if i in (0, 2) else 0), down - (height if i in (0, 1) else 0)
-            inside, kept = batches.settle(part.boxes, part.rows, batch.size)
-            moved = inside + np.stack([x, y, x, y], -1)[:, None].astype("float32")
-            moved = np.where(batches.padding(inside)[..., None], inside, moved)
-            inside, kept = batches.settle(moved, kept, batch.size, self.minimum_box_area_ratio)
+            moved = part.boxes + np.stack([x, y, x, y], -1)[:, None].astype("float32")
+            moved = np.where(batches.padding(part.boxes)[..., None], part.boxes, moved)
+            inside, kept = batches.settle(moved, part.rows, batch.size, self.minimum_box_area_ratio)
             boxes.append(inside)
             rows.append(kept)
         rows = {key: np.concatenate([part[key] for part in rows], 1) for key in batch.rows}

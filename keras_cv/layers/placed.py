@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from keras_cv.layers.batch import is_single
 from keras_cv.layers.factors import sampler
 from keras_cv.layers.image_layer import ImageLayer, RandomImageLayer
+from keras_cv.layers.reading import is_single
 from keras_cv.ops.placing import RESIZING, Placement
 from keras_cv.ops.resampling import FILL_MODES, known
 from keras_zoo.config import serializable

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_cv.ops import resizing
 from keras_cv.ops.resampling import opencv
+from keras_cv.ops.resizing import by_pillow
 from keras_zoo import arrays
 
 RESIZING = (*resizing.INTERPOLATIONS, "area")
@@ -101,4 +102,8 @@ def resize(image, size, interpolation="bilinear", antialias=False):
         method = cv2.INTER_AREA if interpolation == "area" else cv2.INTER_LINEAR
         resized = cv2.resize(np.ascontiguousarray(image), (size[1], size[0]), interpolation=method)
         return resized.reshape(*size, image.shape[-1])
+    if antialias and interpolation in resizing.PILLOW and image.dtype == "float32":
+        # Several products of matrices at a time, as in a data set, would hinder each other.
+        channels = np.ascontiguousarray(np.moveaxis(image, -1, 0))[..., None]
+        return np.concatenate([by_pillow(channel, size, interpolation) for channel in channels], -1)
     return resizing.resize(image, size, interpolation, antialias)

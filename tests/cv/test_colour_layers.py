@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from photographs import photographs
 
-from keras_cv import core, layers
+import keras_cv
+from keras_cv import layers
 
 RANDOM = {
     "brightness": lambda **k: layers.RandomBrightness(0.4, **k),
@@ -147,17 +148,17 @@ def test_tf_data_gives_what_eager_calls_give(make):
         )
 
 
-@pytest.mark.parametrize("sampler", [core.ConstantFactorSampler(0.7), core.NormalFactorSampler(0.4, 0.2, 0.1, 0.9)])
+@pytest.mark.parametrize("sampler", [keras_cv.core.ConstantFactorSampler(0.7), keras_cv.core.NormalFactorSampler(0.4, 0.2, 0.1, 0.9)])
 def test_factors_are_distributions_too(sampler):
     layer = layers.RandomColorDegeneration(sampler, seed=0)
     drawn = 1 - layer.draw(np.random.default_rng(0), 1000, 1, 1)["factors"]
-    low, mean, high = (0.7,) * 3 if isinstance(sampler, core.ConstantFactorSampler) else (0.1, 0.4, 0.9)
+    low, mean, high = (0.7,) * 3 if isinstance(sampler, keras_cv.core.ConstantFactorSampler) else (0.1, 0.4, 0.9)
     assert abs(drawn.mean() - mean) < 0.02 and drawn.min() >= low - 1e-6 and drawn.max() <= high + 1e-6
     again = type(layer).from_config(layer.get_config())
     np.testing.assert_array_equal(again(images()), layer(images()))
 
 
-@pytest.mark.parametrize("factor", [0.3, (0.3, 0.3), core.UniformFactorSampler(0.3, 0.3)])
+@pytest.mark.parametrize("factor", [0.3, (0.3, 0.3), keras_cv.core.UniformFactorSampler(0.3, 0.3)])
 def test_brightness_is_symmetric_for_a_number_alone(factor):
     drawn = layers.RandomBrightness(factor).draw(np.random.default_rng(0), 500, 1, 1)["amounts"] / 255
     assert drawn.max() <= 0.3 + 1e-6 and (drawn.min() < -0.25 if factor == 0.3 else drawn.min() > 0.29)
@@ -186,6 +187,8 @@ def test_grey_of_one_channel():
         (lambda: layers.RandomJpegQuality(50), "factor must be a pair of qualities"),
         (lambda: layers.RandomGaussianBlur(0, 1.0), "kernel_size must be a whole number from 1"),
         (lambda: layers.ChannelShuffle(2)(images()), "3 channels cannot be divided into 2 groups"),
+        (lambda: layers.RandomChannelShift()(images()[..., :1]), r"for 3 channels \(channels=\), the images have 1"),
+        (lambda: layers.RandomJpegQuality((5, 9))(images()[..., :2]), "JPEG has images of 1 or 3 channels; got 2"),
     ],
 )
 def test_bad_arguments(make, message):

@@ -221,6 +221,15 @@ def test_paths_inside_tf_data(model, logits, tmp_path):
 
 
 @pytest.mark.once
+def test_ragged_batches_of_tf_data(model, logits):
+    import tensorflow as tf
+
+    spec = tf.TensorSpec((None, None, 3), "uint8")
+    dataset = tf.data.Dataset.from_generator(photographs, output_signature=spec).ragged_batch(3)
+    np.testing.assert_allclose(model.predict(dataset), logits, atol=1e-5)
+
+
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
@@ -228,6 +237,8 @@ def test_paths_inside_tf_data(model, logits, tmp_path):
         (np.zeros((2, 32, 32, 3), "uint8"), ["cat", "dog"], r"Unknown class names \['dog'\]; the task has"),
         (np.zeros((2, 32, 32, 3), "uint8"), [0], r"must have the same number of rows; got \[1, 2\]"),
         (np.zeros((2, 32, 32, 3), "uint8"), None, "trains on labels: give y"),
+        (np.zeros((32, 32, 2), "uint8"), [0], r"shape \(32, 32, 2\) is no image: those have 1, 3 or 4 channels"),
+        (np.full((2, 32, 32, 3), np.nan, "float32"), [0, 1], "not finite"),
         (np.zeros((2, 32, 32, 5), "uint8"), [0, 1], "an image is .* with 1, 3 or 4 channels"),
         (np.zeros((2, 3, 32, 32), "uint8"), [0, 1], "Channels come last"),
         (["nowhere.png", "nowhere.png"], [0, 1], "'nowhere.png' does not exist"),

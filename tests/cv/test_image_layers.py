@@ -225,6 +225,25 @@ def test_ragged_tensors_in_tf_data():
 
 
 @pytest.mark.once
+def test_images_of_unknown_size_in_tf_data():
+    """As tf.io.decode_jpeg gives them: height, width and channels unknown."""
+    tf = pytest.importorskip("tensorflow")
+    rows = [data(1)["images"][0], data(1)["images"][0, :10, :, :1]]
+    layer = layers.Augmenter([layers.RandAugment(seed=0), layers.RandomFlip(seed=0), layers.RandomErasing(seed=0)])
+
+    def images(rank):
+        spec = tf.TensorSpec(None if rank is None else [None] * rank, "uint8")
+        return tf.data.Dataset.from_generator(lambda: iter(rows), output_signature=spec)
+
+    mapped = images(3).map(layer)
+    assert mapped.element_spec.shape.as_list() == [None, None, None]
+    assert [image.shape for image in mapped] == [(24, 30, 3), (10, 30, 1)]
+    assert images(3).map(layers.Resizing(8, 9)).element_spec.shape.as_list() == [8, 9, None]
+    with pytest.raises(ValueError, match="expand_animations=False"):
+        images(None).map(layer)
+
+
+@pytest.mark.once
 def test_threads_share_the_numbering():
     layer, images = layers.RandomRotation(0.2, seed=0), data(1)["images"]
     alone = layers.RandomRotation(0.2, seed=0)

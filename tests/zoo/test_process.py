@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import pytest
 
+from keras_cv.images import load_image
 from keras_zoo import list_presets
 from keras_zoo.registry import records
 
@@ -136,7 +137,48 @@ def test_classify_on_the_command_line():
     assert good.startswith("positive (") and good.endswith(texts[0])
     assert bad.startswith("negative (") and bad.endswith(texts[1])
     wrong = command_line("classify", "gpt2_tiny_en_prose", *texts)
-    assert wrong.returncode == 1 and "does not put texts into classes" in wrong.stderr
+    assert wrong.returncode == 1 and "does not put texts or images into classes" in wrong.stderr
+
+
+EXAMPLE = Path(records()["resnet_tiny_fashion_mnist"]["folder"]) / "example.png"
+
+
+@pytest.mark.once
+def test_classify_images_on_the_command_line(tmp_path):
+    (tmp_path / "photos" / "deep").mkdir(parents=True)
+    shutil.copy(EXAMPLE, tmp_path / "photos" / "deep" / "boot.png")
+    inputs = [str(EXAMPLE), str(tmp_path / "photos")]
+    result = command_line("classify", "resnet_tiny_fashion_mnist", *inputs)
+    assert result.returncode == 0, result.stderr
+    first, second = result.stdout.strip().split("\n")
+    assert first.startswith("Ankle boot (") and first.endswith("example.png")
+    assert second.startswith("Ankle boot (") and second.endswith("deep/boot.png")
+    found = json.loads(command_line("classify", "resnet_tiny_fashion_mnist", *inputs, "--json").stdout)
+    assert [x["input"] for x in found] == [str(EXAMPLE), str(tmp_path / "photos" / "deep" / "boot.png")]
+    assert found[0]["probability"] == found[0]["probabilities"]["Ankle boot"] == pytest.approx(0.906, abs=0.01)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("name", "message"), [("nothing.png", "does not exist"), ("text.png", "is not an image"), ("", "no image files")]
+)
+def test_classify_what_is_no_image(tmp_path, name, message):
+    (tmp_path / "text.png").write_text("no picture")
+    if not name:
+        (tmp_path / "text.png").unlink()
+    result = command_line("classify", "resnet_tiny_fashion_mnist", str(tmp_path / name))
+    assert result.returncode == 1 and message in result.stderr and "Traceback" not in result.stderr
+    assert str(tmp_path / name).rstrip("/") in result.stderr
+
+
+def test_demo(tmp_path):
+    result = command_line("demo", "--max-new-tokens", "4", "--picture", str(tmp_path / "seen.png"))
+    assert result.returncode == 0, result.stderr
+    assert "tokens/s" in result.stdout and "positive (" in result.stdout and "Ankle boot (" in result.stdout
+    assert str(tmp_path / "seen.png") in result.stdout
+    picture = load_image(tmp_path / "seen.png")
+    assert min(picture.shape[:2]) > 250 and picture[:250].std() > 50  # the boot on black, enlarged, and its caption
+    assert (picture[-60:] < 128).any() and (picture[-60:] > 128).mean() > 0.8
 
 
 @pytest.mark.once
@@ -155,21 +197,24 @@ def test_wheel_in_a_clean_environment(tmp_path):
     subprocess.run(install, check=True, env=clean_environment())
     code = """
 import importlib.util, json, keras_nlp, keras_zoo
+import numpy as np
 assert not any(importlib.util.find_spec(name) for name in ("tensorflow", "torch", "transformers"))
 embedded = keras_zoo.list_presets(embedded=True)
 tasks = [keras_zoo.Task.from_preset(name) for name in embedded]
 texts = [task.generate("The king", max_new_tokens=8) for task in tasks if hasattr(task, "generate")]
 texts += [task.predict(["A warm and funny film."], return_classes=True)[0]["class_name"] for task in tasks[:1]]
+black = np.zeros((1, 56, 56, 3), "float32")
+shapes = [task.predict(black).shape for task in tasks if hasattr(task, "top_k")]
 tokenizer = keras_nlp.models.GPT2Tokenizer.from_preset("gpt2_base_en")
-print(json.dumps([keras_zoo.__file__, list(embedded), texts, tokenizer("Hello world")]))
+print(json.dumps([keras_zoo.__file__, list(embedded), texts, tokenizer("Hello world"), shapes]))
 """
     result = subprocess.run([python, "-c", code], capture_output=True, text=True, env=clean_environment(), cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    where, embedded, texts, ids = json.loads(result.stdout.strip().split("\n")[-1])
+    where, embedded, texts, ids, shapes = json.loads(result.stdout.strip().split("\n")[-1])
     assert where.startswith(str(tmp_path)) and embedded == list(list_presets(embedded=True)) != []
     (text, judged) = texts
     assert text.startswith("The king") and len(text) > 12 and judged == "positive"
-    assert ids == [15496, 995]
+    assert ids == [15496, 995] and shapes == [[1, 10]]
     shutil.rmtree(tmp_path / "clean")
 
 

@@ -42,6 +42,8 @@ CONTESTANTS = {
     "transformers-bert": Contestant("transformers_bert", "peers"),
     "transformers": Contestant("transformers", "peers"),
     "ctranslate2": Contestant("ctranslate2", "peers"),
+    "ours-resnet-onnx": Contestant("ours_resnet_onnx", "ours", "tensorflow"),
+    "torchvision-onnx": Contestant("torchvision_onnx", "peers"),
     "ours-images": Contestant("ours_images", "ours", "jax"),
     "torchvision": Contestant("torchvision", "peers"),
     "albumentations": Contestant("albumentations", "peers"),
@@ -192,6 +194,20 @@ ROWS = [
     row("torch/batch-8-bfloat16", batch(8, dtype="bfloat16"), "ours-torch", "transformers"),
     against_own("torch", "torch/stream", batch(1, kind="generate_text"), "stream", "generate", kind="stream"),
     against_own("torch", "torch/int8", batch(1), "int8", "float32", int8=True),
+    *(
+        row(
+            name.format(size),
+            Work("predict_images", shape=RANDOM, rows=(size, 224)),
+            ours,
+            "torchvision-onnx",
+            unit="s",
+        )
+        for name, ours in (
+            ("jax/predict-resnet-batch-{}", "ours-resnet-jax"),
+            ("onnx/resnet-batch-{}", "ours-resnet-onnx"),
+        )
+        for size in (1, 16)
+    ),
     row(
         "images/augment",
         Work("augment", rows=(32, 0)),

@@ -30,6 +30,7 @@ PACKAGES = (
     "numpy",
     "keras-cv",
     "torchvision",
+    "onnxruntime",
     "albumentations",
     "opencv-python-headless",
     "pillow",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import keras
 
-from keras_cv.layers import Conv2D
+from keras_cv.layers import BatchNormalization, Conv2D
 
 EXPANSION = 4  # how much wider than its inner convolutions a bottleneck is
 
@@ -53,9 +53,9 @@ class Blocks:
 
     def norm(self, x, name):
         axis = -1 if self.data_format == "channels_last" else 1
-        return keras.layers.BatchNormalization(
-            axis=axis, momentum=self.momentum, epsilon=self.epsilon, dtype=self.dtype, name=name
-        )(x)
+        return BatchNormalization(axis=axis, momentum=self.momentum, epsilon=self.epsilon, dtype=self.dtype, name=name)(
+            x
+        )
 
     def conv_norm(self, x, filters, kernel_size, stride, name, use_bias=False):
         """A convolution and its normalisation, `name_conv` and `name_bn`; of a fused network the convolution alone."""

@@ -61,3 +61,14 @@ def train_images(classifier, work):
     begin = perf_counter()
     classifier.fit(x, y, batch_size=batch, shuffle=False, verbose=0)
     return {"seconds": (perf_counter() - begin) / work["steps"]}
+
+
+def run_images(function, work, channels_last=True):
+    """Calls `function` with one batch of random square images, again and again; seconds of a call."""
+    batch, side = work["rows"]
+    x = np.random.default_rng(0).random((batch, side, side, 3), "float32")
+    x = x if channels_last else np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    begin = perf_counter()
+    for _ in range(work["steps"]):
+        function(x)
+    return {"seconds": (perf_counter() - begin) / work["steps"]}

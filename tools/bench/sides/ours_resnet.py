@@ -3,7 +3,7 @@
 import keras
 
 from keras_cv.models import ResNetBackbone, ResNetImageClassifier
-from sides import RESNET_50, train_images
+from sides import RESNET_50, run_images, train_images
 from sides.ours import forget  # noqa: F401  called by the worker
 
 
@@ -15,3 +15,10 @@ def load(folder, dtype, int8):
 
 def train(classifier, work):
     return train_images(classifier, work)
+
+
+def predict_images(classifier, work):
+    """Of the fused copy, which is made once."""
+    if not hasattr(classifier, "for_inference"):
+        object.__setattr__(classifier, "for_inference", classifier.fuse())
+    return run_images(lambda x: classifier.for_inference.predict(x, batch_size=len(x), verbose=0), work)

@@ -1,0 +1,33 @@
+"""Exported to ONNX, a classifier computes in ONNX Runtime what it computes here, in no more steps than it must."""
+
+import collections
+
+import keras
+import numpy as np
+import pytest
+
+from keras_cv.models.resnet import FAMILY, ResNetBackbone, ResNetImageClassifier
+
+BACKEND = keras.backend.backend()
+EXPORTERS = {"tensorflow": "tf2onnx", "torch": "onnxscript"}
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="Keras exports from JAX by jax2onnx, whose poolings ONNX Runtime refuses")
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_exported_classifier(data_format, random, tmp_path):
+    onnx, ort = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    pytest.importorskip(EXPORTERS[BACKEND])
+    if BACKEND == "tensorflow" and data_format == "channels_first":
+        pytest.skip("TensorFlow computes channels first on a GPU only, so there is nothing to compare with")
+    classifier = ResNetImageClassifier(ResNetBackbone(**FAMILY.tiny | {"data_format": data_format}), num_classes=3)
+    path, fused = tmp_path / "model.onnx", classifier.fuse()
+    fused.export(path, format="onnx", verbose=False)
+    images = random.normal(size=(2, 40, 48, 3)).astype("float32")
+    images = images if data_format == "channels_last" else images.transpose(0, 3, 1, 2)
+    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {session.get_inputs()[0].name: images})
+    np.testing.assert_allclose(found, keras.ops.convert_to_numpy(classifier(images)), atol=1e-4)
+    counts = collections.Counter(node.op_type for node in onnx.load(path).graph.node)
+    convolutions = [layer for layer in fused.backbone.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert counts["Conv"] == len(convolutions) and counts["BatchNormalization"] == 0
+    assert counts["Pad"] == 0 or BACKEND == "torch"  # torch pads strided convolutions by a node of its own
