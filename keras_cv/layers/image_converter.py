@@ -19,7 +19,8 @@ class ImageConverter(Preprocessor):
 
     Taken are an image or a batch of them: whatever `keras_cv.images.load_image` reads (paths, bytes, PIL images, arrays
     in 0-255), lists of those, arrays `(B, H, W, 3)`, and grey ones, `(B, H, W)`. One image gives an array without the
-    batch axis. Of a dictionary the entry `"images"` is converted. Arrays of floats with three channels are taken as they are, without rounding.
+    batch axis. Of a dictionary the entry `"images"` is converted. Arrays of floats with three channels are taken as
+    they are, without rounding.
 
     Args:
         image_size: `(height, width)` of the result; None keeps every image's own.
