@@ -19,7 +19,8 @@ class ImageConverter(Preprocessor):
 
     Taken are an image or a batch of them: whatever `keras_cv.images.load_image` reads (paths, bytes, PIL images, arrays
     in 0-255), lists of those, arrays `(B, H, W, 3)`, and grey ones, `(B, H, W)`. One image gives an array without the
-    batch axis. Arrays of floats with three channels are taken as they are, without rounding.
+    batch axis. Of a dictionary the entry `"images"` is converted. Arrays of floats with three channels are taken as
+    they are, without rounding.
 
     Args:
         image_size: `(height, width)` of the result; None keeps every image's own.
@@ -68,8 +69,20 @@ class ImageConverter(Preprocessor):
         self.resize_to = resize_to if resize_to is None or is_length(resize_to) else tuple(resize_to)
 
     def call(self, x, y=None, sample_weight=None):
+        if isinstance(x, dict):
+            return keras.utils.pack_x_y_sample_weight(self.within(x), y, sample_weight)
         x = self.convert(x) if is_single(x) else self.batch([self.resized(image) for image in x])
         return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+
+    def within(self, data):
+        """A dictionary with its `"images"` converted; what lies on their pixels would not follow and is refused."""
+        moved = [key for key in ("bounding_boxes", "segmentation_masks") if data.get(key) is not None]
+        if moved or "images" not in data:
+            raise ValueError(
+                f"{type(self).__name__} takes images, or a dictionary with images and labels; got {', '.join(data)}. "
+                "Boxes and masks follow the images through keras_cv.layers.Resizing."
+            )
+        return {**data, "images": self.call(data["images"])}
 
     def convert(self, source):
         """One image, float32 `(height, width, 3)`."""

@@ -10,6 +10,8 @@ from photographs import photographs
 import keras_cv
 from keras_cv import layers
 
+core = keras_cv.core  # as KerasCV's users reach it
+
 RANDOM = {
     "brightness": lambda **k: layers.RandomBrightness(0.4, **k),
     "contrast": lambda **k: layers.RandomContrast(factor=(0.5, 0.8), **k),
@@ -148,17 +150,17 @@ def test_tf_data_gives_what_eager_calls_give(make):
         )
 
 
-@pytest.mark.parametrize("sampler", [keras_cv.core.ConstantFactorSampler(0.7), keras_cv.core.NormalFactorSampler(0.4, 0.2, 0.1, 0.9)])
+@pytest.mark.parametrize("sampler", [core.ConstantFactorSampler(0.7), core.NormalFactorSampler(0.4, 0.2, 0.1, 0.9)])
 def test_factors_are_distributions_too(sampler):
     layer = layers.RandomColorDegeneration(sampler, seed=0)
     drawn = 1 - layer.draw(np.random.default_rng(0), 1000, 1, 1)["factors"]
-    low, mean, high = (0.7,) * 3 if isinstance(sampler, keras_cv.core.ConstantFactorSampler) else (0.1, 0.4, 0.9)
+    low, mean, high = (0.7,) * 3 if isinstance(sampler, core.ConstantFactorSampler) else (0.1, 0.4, 0.9)
     assert abs(drawn.mean() - mean) < 0.02 and drawn.min() >= low - 1e-6 and drawn.max() <= high + 1e-6
     again = type(layer).from_config(layer.get_config())
     np.testing.assert_array_equal(again(images()), layer(images()))
 
 
-@pytest.mark.parametrize("factor", [0.3, (0.3, 0.3), keras_cv.core.UniformFactorSampler(0.3, 0.3)])
+@pytest.mark.parametrize("factor", [0.3, (0.3, 0.3), core.UniformFactorSampler(0.3, 0.3)])
 def test_brightness_is_symmetric_for_a_number_alone(factor):
     drawn = layers.RandomBrightness(factor).draw(np.random.default_rng(0), 500, 1, 1)["amounts"] / 255
     assert drawn.max() <= 0.3 + 1e-6 and (drawn.min() < -0.25 if factor == 0.3 else drawn.min() > 0.29)

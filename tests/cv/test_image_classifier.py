@@ -93,6 +93,7 @@ def test_names_and_probabilities(model, logits):
         with pytest.raises(ValueError, match=r"k must be a whole number from 1 to 3 \(num_classes\); got"):
             model.top_k(photographs(), k=k)
     unnamed = ResNetImageClassifier(model.backbone, 3, model.preprocessor, activation="softmax")
+    assert len(model.top_k(photographs()[0])[0]) == 3  # all there are, of the usual five
     top = unnamed.top_k(photographs()[0], k=3)[0]
     assert sorted(entry["class_name"] for entry in top) == [0, 1, 2]
     assert sum(entry["probability"] for entry in top) == pytest.approx(1)
@@ -110,6 +111,19 @@ def test_presets_keep_names_and_preprocessing(model, logits, tmp_path):
     path = tmp_path / "model.keras"
     model.save(path)
     np.testing.assert_allclose(keras.saving.load_model(path).predict(photographs()), logits, atol=1e-5)
+
+
+def test_a_shared_class_on_a_backbone_is_saved(tmp_path):
+    """`ImageClassifier(backbone, …)`, as code written for KerasCV makes it."""
+    backbone = ResNetBackbone(**FAMILY.tiny)
+    shared = ImageClassifierPreprocessor((32, 32), scale=1 / 255)
+    model = ImageClassifier(backbone=backbone, num_classes=2, preprocessor=shared)
+    images = np.full((1, 40, 40, 3), 90, "uint8")
+    model.save_to_preset(tmp_path / "preset")
+    model.save(tmp_path / "model.keras")
+    for again in (ImageClassifier.from_preset(tmp_path / "preset"), keras.saving.load_model(tmp_path / "model.keras")):
+        assert isinstance(again, ImageClassifier)
+        np.testing.assert_allclose(again.predict(images), model.predict(images), atol=1e-6)
 
 
 def test_transformers_processor_is_read_and_written(model, tmp_path):

@@ -52,6 +52,20 @@ def test_timm(photograph, name, crop_mode):
     np.testing.assert_allclose(ImageConverter(**read_pretrained(settings))(photograph), expected, atol=1e-5)
 
 
+def test_dictionaries():
+    import tensorflow as tf
+
+    data = {"images": np.full((4, 9, 7, 3), 51, "uint8"), "labels": np.arange(4)}
+    converter = ImageConverter((6, 6), scale=1 / 255)
+    for found in (converter(data), next(iter(tf.data.Dataset.from_tensor_slices(data).batch(4).map(converter)))):
+        np.testing.assert_allclose(found["images"], np.full((4, 6, 6, 3), 0.2), atol=1e-6)
+        np.testing.assert_array_equal(found["labels"], data["labels"])
+    with pytest.raises(ValueError, match=r"got images, bounding_boxes\. Boxes and masks follow"):
+        converter({"images": data["images"], "bounding_boxes": {}})
+    with pytest.raises(ValueError, match="a dictionary with images and labels; got image"):
+        converter({"image": data["images"]})
+
+
 @pytest.mark.parametrize("size", [224, 384])
 def test_transformers(photograph, size):
     """Within a grey level, where no half pixel is cut, which it rounds down and torchvision to the even one."""
