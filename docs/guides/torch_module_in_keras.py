@@ -36,7 +36,7 @@ def trunk(weights=None):
     return module
 
 
-def main(steps=24, size=32):
+def main(steps=30, size=48):
     """Trains, saves, loads; returns the accuracy, and how far the loaded model's outputs are from the saved one's."""
     keras.utils.set_random_seed(0)
     images = keras.Input((3, size, size))

@@ -196,4 +196,4 @@ def test_guide():
     guide = module_from_spec(spec)
     spec.loader.exec_module(guide)
     accuracy, difference = guide.main()
-    assert accuracy > 0.8 and difference == 0
+    assert accuracy > 0.75 and difference == 0
