@@ -1,5 +1,7 @@
 """Images of any sort and size to the batch a network takes."""
 
+import warnings
+
 import keras
 import numpy as np
 
@@ -126,6 +128,11 @@ def pixels_of(source):
     if isinstance(source, np.ndarray) and source.ndim == 3 and source.shape[-1] == 3 and source.dtype.kind == "f":
         if not np.isfinite(source).all():
             raise ValueError(f"An image of shape {source.shape} has values that are not finite (NaN or infinity).")
+        if source.max(initial=0) <= 1 and (source % 1).any():
+            warnings.warn(  # the same words for every image, so that Python says it once; a very dark one is such, too
+                "An image of floats has no value above 1, as if scaled to 0-1. Images are in 0-255: multiply by 255.",
+                stacklevel=2,
+            )
         return source.astype("float32", copy=False)
     return load_image(as_path(source) if isinstance(source, bytes) else source)
 

@@ -1,5 +1,7 @@
 """Resizing, cropping and scaling: equal to torchvision's, timm's and transformers' on photographs."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -169,3 +171,13 @@ def test_sizes_that_cannot_be_batched():
 def test_one_image_alone_cannot_be_a_batch_of_five_channels():
     with pytest.raises(ValueError, match="1, 3 or 4 channels"):
         ImageConverter((8, 8))([np.zeros((9, 9, 5), "uint8")])
+
+
+def test_images_that_look_scaled_are_warned_of(random):
+    converter = ImageConverter((8, 8), scale=1 / 255)
+    with pytest.warns(UserWarning, match="as if scaled to 0-1"):
+        converter(random.random((20, 20, 3)).astype("float32"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        converter(random.integers(0, 2, (20, 20, 3)).astype("float32"))
+        converter(random.random((20, 20, 3)).astype("float32") * 255)
