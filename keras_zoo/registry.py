@@ -83,10 +83,18 @@ def family_with(class_name):
     )
 
 
-def known_class(cls):
-    """`cls`, or the nearest of its bases that a family has."""
+def known_class(model):
+    """The class of `model`, or the nearest of its bases that a family has.
+
+    Of a task made from a class that families share, as `ImageClassifier(backbone)` is, it is what the backbone's family
+    has for it.
+    """
+    cls = type(model)
     known = {known for family in families().values() for known in family.classes.values()}
     found = next((base for base in cls.__mro__ if base in known), None)
+    if found is None and hasattr(model, "backbone"):
+        family = family_with(known_class(model.backbone).__name__)
+        found = next((task for task in family.tasks if issubclass(task, cls)), None)
     if found is None:
         raise PresetError(f"{cls.__name__} belongs to no family; register one with keras_zoo.registry.register.")
     return found

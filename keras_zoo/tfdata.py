@@ -40,7 +40,8 @@ def is_traced(x):
 def to_numpy(x):
     """Tensors of any backend and columns of tables as NumPy arrays; everything else as it is."""
     if hasattr(x, "detach"):  # torch
-        return x.detach().cpu().numpy()
+        x = x.detach().cpu()
+        return (x.float() if str(x.dtype) == "torch.bfloat16" else x).numpy()  # which NumPy lacks
     if hasattr(x, "to_numpy"):  # pandas, whose columns are indexed by labels and not by places
         return x.to_numpy()
     if type(x).__module__.split(".")[0] in ("jax", "jaxlib", "tensorflow") and hasattr(x, "__array__"):

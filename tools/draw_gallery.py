@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 import skimage
 from PIL import Image
 
-from keras_cv import visualization
+from keras_cv import layers, visualization
 from keras_cv.images import load_images
 from keras_cv.visualization.text import PALETTE
 
@@ -50,21 +49,6 @@ def mask_of(image, boxes, classes, iterations):
         cv2.grabCut(image[..., ::-1].copy(), found, frame, *models, iterations, cv2.GC_INIT_WITH_RECT)
         mask[np.isin(found, (cv2.GC_FGD, cv2.GC_PR_FGD))] = number + 1
     return mask
-
-
-class FlipAndRotate:
-    """Keras' own layers, one after the other."""
-
-    def __init__(self):
-        self.layers = [
-            keras.layers.RandomFlip("horizontal", seed=1, bounding_box_format="xyxy"),
-            keras.layers.RandomRotation(0.06, seed=2, bounding_box_format="xyxy"),
-        ]
-
-    def __call__(self, batch, training=False):
-        for layer in self.layers:
-            batch = layer(batch, training=training)
-        return batch
 
 
 def smaller(path):
@@ -106,7 +90,13 @@ def main(folder):
     boxes, classes = TRUTH[1]
     boxes = {"boxes": np.float32(boxes), "labels": np.float32(classes)}
     visualization.show_augmentations(
-        FlipAndRotate(),
+        layers.Augmenter(
+            [
+                layers.RandomFlip(seed=1, bounding_box_format="xyxy"),
+                layers.RandomRotation(0.06, seed=2, bounding_box_format="xyxy"),
+                layers.RandAugment(augmentations_per_image=2, magnitude=0.4, geometric=False, seed=3),
+            ]
+        ),
         {"images": images[1], "bounding_boxes": boxes},
         bounding_box_format="xyxy",
         class_mapping=NAMES,

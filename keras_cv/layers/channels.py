@@ -85,6 +85,11 @@ class RandomChannelShift(RandomColourLayer):
         return {"amounts": 255 / 2 * signs(random, shape) * self._sampler.draw(random, shape)}
 
     def colours(self, images, p):
+        if images.shape[-1] != self.channels:
+            raise ValueError(
+                f"RandomChannelShift was made for {self.channels} channels (channels=), the images have "
+                f"{images.shape[-1]}."
+            )
         return colour.shift(images, p["amounts"])
 
 

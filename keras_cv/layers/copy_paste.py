@@ -35,8 +35,6 @@ class CopyPaste(Mixing):
             raise ValueError("CopyPaste pastes the objects in bounding_boxes; there are none in the data.")
         if len(batch) == 1:
             return self.alone(batch)
-        inside, rows = batches.settle(batch.boxes, batch.rows, batch.size)
-        batch = batch.replace(boxes=inside, rows=rows)
         others = batch.take(partners(random, len(batch)))
         chosen = (random.random(others.boxes.shape[:2]) < self.rate) & ~batches.padding(others.boxes)
         pasted = np.zeros((len(batch), *batch.size), bool)

@@ -79,6 +79,8 @@ class RandomJpegQuality(RandomColourLayer):
         return {"qualities": np.rint(self._sampler.draw(random, (count,)))}
 
     def colours(self, images, p):
+        if images.shape[-1] not in (1, 3):
+            raise ValueError(f"JPEG has images of 1 or 3 channels; got {images.shape[-1]}.")
         return filters.jpeg(images, p["qualities"])
 
 

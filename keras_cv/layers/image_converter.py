@@ -1,13 +1,18 @@
 """Images of any sort and size to the batch a network takes."""
 
+import warnings
+
 import keras
 import numpy as np
 
 from keras_cv.images import load_image
+from keras_cv.images.colours import MODES
 from keras_cv.images.load import as_path, is_one
 from keras_cv.ops import resizing
 from keras_zoo import Preprocessor, tfdata
 from keras_zoo.config import serializable
+
+NARROWEST = 8  # pixels; so wide at least are grey images in a batch of them, (B, H, W)
 
 
 @serializable
@@ -16,7 +21,8 @@ class ImageConverter(Preprocessor):
 
     Taken are an image or a batch of them: whatever `keras_cv.images.load_image` reads (paths, bytes, PIL images, arrays
     in 0-255), lists of those, arrays `(B, H, W, 3)`, and grey ones, `(B, H, W)`. One image gives an array without the
-    batch axis. Arrays of floats with three channels are taken as they are, without rounding.
+    batch axis. Of a dictionary the entry `"images"` is converted. Arrays of floats with three channels are taken as
+    they are, without rounding.
 
     Args:
         image_size: `(height, width)` of the result; None keeps every image's own.
@@ -65,8 +71,20 @@ class ImageConverter(Preprocessor):
         self.resize_to = resize_to if resize_to is None or is_length(resize_to) else tuple(resize_to)
 
     def call(self, x, y=None, sample_weight=None):
+        if isinstance(x, dict):
+            return keras.utils.pack_x_y_sample_weight(self.within(x), y, sample_weight)
         x = self.convert(x) if is_single(x) else self.batch([self.resized(image) for image in x])
         return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+
+    def within(self, data):
+        """A dictionary with its `"images"` converted; what lies on their pixels would not follow and is refused."""
+        moved = [key for key in ("bounding_boxes", "segmentation_masks") if data.get(key) is not None]
+        if moved or "images" not in data:
+            raise ValueError(
+                f"{type(self).__name__} takes images, or a dictionary with images and labels; got {', '.join(data)}. "
+                "Boxes and masks follow the images through keras_cv.layers.Resizing."
+            )
+        return {**data, "images": self.call(data["images"])}
 
     def convert(self, source):
         """One image, float32 `(height, width, 3)`."""
@@ -105,14 +123,30 @@ def pixels_of(source):
     """An image `(H, W, 3)`: float arrays with three channels as they are, everything else through `load_image`."""
     if tfdata.learning_shapes.active and isinstance(source, bytes):  # an example of a path
         return np.zeros((1, 1, 3), "uint8")
+    if isinstance(source, list) and source and all(getattr(row, "ndim", 0) == 2 for row in source):
+        source = np.stack(source)  # the rows of an image in a ragged batch of tf.data
     if isinstance(source, np.ndarray) and source.ndim == 3 and source.shape[-1] == 3 and source.dtype.kind == "f":
+        if not np.isfinite(source).all():
+            raise ValueError(f"An image of shape {source.shape} has values that are not finite (NaN or infinity).")
+        if source.max(initial=0) <= 1 and (source % 1).any():
+            warnings.warn(  # the same words for every image, so that Python says it once; a very dark one is such, too
+                "An image of floats has no value above 1, as if scaled to 0-1. Images are in 0-255: multiply by 255.",
+                stacklevel=2,
+            )
         return source.astype("float32", copy=False)
     return load_image(as_path(source) if isinstance(source, bytes) else source)
 
 
 def is_single(x):
-    """Whether `x` is one image; an array of three axes is one if the last of them can be channels."""
-    return is_one(x) and not (getattr(x, "ndim", 0) == 3 and x.shape[-1] not in (1, 3, 4))
+    """Whether `x` is one image; an array of three axes is one if the last of them can be channels.
+
+    `ValueError` where that axis is as short as channels are, and of another number: grey images are wider.
+    """
+    if getattr(x, "ndim", 0) != 3:
+        return is_one(x)
+    if x.shape[-1] < NARROWEST and x.shape[-1] not in MODES:
+        raise ValueError(f"An array of shape {tuple(x.shape)} is no image: those have 1, 3 or 4 channels.")
+    return x.shape[-1] in MODES
 
 
 def is_length(x):

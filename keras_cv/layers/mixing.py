@@ -42,6 +42,9 @@ class Mixing(RandomImageLayer):
     def apply(self, batch, training=True):
         if isinstance(batch.images, list):
             raise ValueError(f"{type(self).__name__} mixes images of one size; resize them first.")
+        if training and batch.boxes is not None:
+            inside, rows = batches.settle(batch.boxes, batch.rows, batch.size)
+            batch = batch.replace(boxes=inside, rows=rows)
         return super().apply(batch, training)
 
     images_mixed = 2
@@ -203,10 +206,9 @@ class Mosaic(Mixing):
         boxes, rows = [], []
         for i, part in enumerate(quarters):
             x, y = across - (width if i in (0, 2) else 0), down - (height if i in (0, 1) else 0)
-            inside, kept = batches.settle(part.boxes, part.rows, batch.size)
-            moved = inside + np.stack([x, y, x, y], -1)[:, None].astype("float32")
-            moved = np.where(batches.padding(inside)[..., None], inside, moved)
-            inside, kept = batches.settle(moved, kept, batch.size, self.minimum_box_area_ratio)
+            moved = part.boxes + np.stack([x, y, x, y], -1)[:, None].astype("float32")
+            moved = np.where(batches.padding(part.boxes)[..., None], part.boxes, moved)
+            inside, kept = batches.settle(moved, part.rows, batch.size, self.minimum_box_area_ratio)
             boxes.append(inside)
             rows.append(kept)
         rows = {key: np.concatenate([part[key] for part in rows], 1) for key in batch.rows}

@@ -46,6 +46,7 @@ def validate_format(bounding_boxes, variable_name="bounding_boxes"):
         return {"is_batched": True, "ragged": True, "classes_one_hot": False}
     boxes, classes = (x if hasattr(x, "shape") else np.asarray(x) for x in (boxes, classes))
     shape, of_classes = tuple(boxes.shape), tuple(classes.shape)
+    shape = (0, 4) if shape == (0,) else shape  # an image without boxes, as a list or an array of none
     if len(shape) not in (2, 3) or shape[-1] != 4:
         raise ValueError(f"{variable_name}: boxes must be of shape (N, 4) or (B, N, 4); got {shape}.")
     rows, classes_rows = shape[:-1], of_classes[: len(shape) - 1]
@@ -92,7 +93,7 @@ def to_dense(bounding_boxes, max_boxes=None, default_value=-1):
             x = pad_lists(x, inner, max_boxes, default_value)
         elif tfdata.is_ragged(x) and max_boxes is None:
             x = x.to_tensor(default_value)
-        elif not hasattr(x, "shape"):
+        elif not hasattr(x, "shape") or tuple(x.shape) == (0,):
             x = np.reshape(np.asarray(x, "float32" if inner else None), (-1, *inner) if not axis else np.shape(x))
         dense[key] = x if max_boxes is None else arrays.pad_rows(x, axis, max_boxes, default_value)
     return {**bounding_boxes, **dense}

@@ -13,11 +13,13 @@ from keras_cv.ops.fuse import Fusing
 from keras_cv.tasks.batches import InBatches
 from keras_zoo import Task, tfdata
 from keras_zoo.classifying import ClassifyingTask
+from keras_zoo.config import serializable
 
 CHANNELS = 3
 POOLERS = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
 
 
+@serializable
 class ImageClassifierPreprocessor(ImageConverter):
     """Images to what a classifier's network takes; see `ImageConverter`. Labels pass through."""
 
@@ -27,6 +29,7 @@ class ImageClassifierPreprocessor(ImageConverter):
         return self
 
 
+@serializable
 class ImageClassifier(Fusing, InBatches, ClassifyingTask):
     """A backbone, its feature map pooled, and a dense layer: images in, logits `(B, num_classes)` out.
 
@@ -116,15 +119,17 @@ class ImageClassifier(Fusing, InBatches, ClassifyingTask):
             outputs = self.run_in_batches(tfdata.to_numpy(x) if prepared else rows(x), batch_size, **kwargs)
         return self.classes(outputs) if return_classes else outputs
 
-    def top_k(self, x, k=5, batch_size=None, **kwargs):
+    def top_k(self, x, k=None, batch_size=None, **kwargs):
         """The `k` most probable classes of each image, best first: `[[{"class_name", "probability"}, …], …]`.
 
-        `x` is what `predict` takes. Without `class_names` classes are numbers.
+        `x` is what `predict` takes; `k` is by default 5, or all classes where there are fewer. Without `class_names`
+        classes are numbers.
         """
-        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= self.num_classes:
-            raise ValueError(f"k must be a whole number from 1 to {self.num_classes} (num_classes); got {k!r}.")
         if self.problem == "regression":
             raise ValueError("A regression has no classes; call predict.")
+        k = min(5, self.num_classes) if k is None else k
+        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= self.num_classes:
+            raise ValueError(f"k must be a whole number from 1 to {self.num_classes} (num_classes); got {k!r}.")
         names = self.class_names or list(range(self.num_classes))
         found = []
         for row in self.probabilities(np.asarray(self.predict(x, batch_size, **kwargs), "float32")):

@@ -69,8 +69,8 @@ class TextClassifier(ByLength, ClassifyingTask):
         default what makes 4,096 tokens.
         """
         own_step = type(self).predict_step is not Task.predict_step or args or set(kwargs) - {"verbose"}
-        own_step = own_step or type(self.preprocessor).call is not TextPreprocessor.call
-        if self.preprocessor is None or tfdata.kind(x) is not None or own_step:
+        own_call = getattr(type(self.preprocessor), "call", None) is not TextPreprocessor.call  # or no preprocessor
+        if own_call or own_step or tfdata.kind(x) is not None:
             outputs = super().predict(x, batch_size, *args, **kwargs)
         else:
             rows = self.preprocessor.encode(as_segments(tfdata.in_memory(x))[0])

@@ -82,12 +82,12 @@ def section(data, path):
     return data["config"]
 
 
-def described(thing, without=()):
-    """`{"class_name", "registered_name", "config"}` of an object of ours.
+def described(thing, without=(), cls=None):
+    """`{"class_name", "registered_name", "config"}` of an object of ours, written as one of the class `cls`.
 
     A user's own subclass is written as the family's class it extends, which is what can be loaded anywhere.
     """
-    cls = registry.known_class(type(thing))
+    cls = cls or registry.known_class(thing)
     name, accepted = cls.__name__, ("name", *argument_names(cls))
     if extra := sorted(set(argument_names(type(thing))) - set(accepted)):
         raise PresetError(
@@ -127,7 +127,9 @@ def write(
         write_tensors(folder, arrays, max_shard_bytes=int(max_shard_size * 1e9), metadata={"format": "keras_zoo"})
         write_json(folder / "metadata.json", metadata(model) | ({"preset": record} if record else {}))
     if preprocessor is not None:
-        write_json(folder / "preprocessor.json", described(preprocessor, without=("tokenizer",)))
+        own = None if task is None else registry.known_class(task).preprocessor_class
+        cls = own if own is not None and issubclass(own, type(preprocessor)) else None  # one that families share
+        write_json(folder / "preprocessor.json", described(preprocessor, without=("tokenizer",), cls=cls))
         tokenizer = getattr(preprocessor, "tokenizer", None)
     if tokenizer is not None:
         write_json(folder / TOKENIZER / "config.json", described(tokenizer, without=type(tokenizer).asset_arguments))

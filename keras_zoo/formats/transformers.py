@@ -154,7 +154,7 @@ class TransformersLayout(Layout):
         if self.task_class is not None or not hasattr(model, "backbone"):
             own = self.task_class is not None and isinstance(model, self.task_class)
             return self.checkpoint.heads[self.task_class.__name__] if own else None
-        head = self.checkpoint.heads[registry.known_class(type(model)).__name__]
+        head = self.checkpoint.heads[registry.known_class(model).__name__]
         layers = [target if isinstance(target, str) else target.name for target in head.table(model).values()]
         there = all(any(name.startswith(f"{layer}.") for name in tensors) for layer in layers)
         return head if there else None
@@ -219,7 +219,7 @@ def write(folder, backbone=None, task=None, preprocessor=None, tokenizer=None, m
     if checkpoint is None:
         raise PresetError(f"{type(backbone).__name__} has no transformers layout.")
     model, preprocessor = task or backbone, None if task is None else task.preprocessor
-    head = None if task is None else checkpoint.heads[registry.known_class(type(task)).__name__]
+    head = None if task is None else checkpoint.heads[registry.known_class(task).__name__]
     tokenizer = getattr(preprocessor, "tokenizer", None)
     config = checkpoint.write_config(backbone, tokenizer) | ({} if head is None else head.write_config(task))
     prefix = checkpoint.prefix if head is not None and head.prefixed else ""

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cv import bounding_box
+from keras_cv import bounding_box, layers
 from keras_cv.ops.placing import rescale, undo
 
 KINDS = {"numpy": np.asarray, "tensor": keras.ops.convert_to_tensor}
@@ -212,6 +212,15 @@ def test_dense_and_ragged():
     np.testing.assert_array_equal(one["classes"], [3, -1])
     none = bounding_box.to_dense({"boxes": [[], []], "classes": [[], []]}, max_boxes=2)
     assert none["boxes"].shape == (2, 2, 4)
+    for empty in ([], np.zeros(0)):
+        no_boxes = {"boxes": empty, "classes": empty}
+        assert not bounding_box.validate_format(no_boxes)["is_batched"]
+        assert bounding_box.to_dense(no_boxes)["boxes"].shape == (0, 4)
+        assert bounding_box.to_dense(no_boxes, max_boxes=2)["boxes"].shape == (2, 4)
+        flipped = layers.RandomFlip(bounding_box_format="xywh")(
+            {"images": np.zeros((4, 4, 3), "uint8"), "bounding_boxes": no_boxes}
+        )
+        assert flipped["bounding_boxes"]["boxes"].shape == (0, 4)
     with pytest.raises(ValueError, match="to_ragged takes a batch"):
         bounding_box.to_ragged(one)
 

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from photographs import photographs
 
-from keras_cv import core, layers
+import keras_cv
+from keras_cv import layers
+
+core = keras_cv.core  # as KerasCV's users reach it
 
 RANDOM = {
     "brightness": lambda **k: layers.RandomBrightness(0.4, **k),
@@ -186,6 +189,8 @@ def test_grey_of_one_channel():
         (lambda: layers.RandomJpegQuality(50), "factor must be a pair of qualities"),
         (lambda: layers.RandomGaussianBlur(0, 1.0), "kernel_size must be a whole number from 1"),
         (lambda: layers.ChannelShuffle(2)(images()), "3 channels cannot be divided into 2 groups"),
+        (lambda: layers.RandomChannelShift()(images()[..., :1]), r"for 3 channels \(channels=\), the images have 1"),
+        (lambda: layers.RandomJpegQuality((5, 9))(images()[..., :2]), "JPEG has images of 1 or 3 channels; got 2"),
     ],
 )
 def test_bad_arguments(make, message):

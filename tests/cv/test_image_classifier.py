@@ -93,6 +93,7 @@ def test_names_and_probabilities(model, logits):
         with pytest.raises(ValueError, match=r"k must be a whole number from 1 to 3 \(num_classes\); got"):
             model.top_k(photographs(), k=k)
     unnamed = ResNetImageClassifier(model.backbone, 3, model.preprocessor, activation="softmax")
+    assert len(model.top_k(photographs()[0])[0]) == 3  # all there are, of the usual five
     top = unnamed.top_k(photographs()[0], k=3)[0]
     assert sorted(entry["class_name"] for entry in top) == [0, 1, 2]
     assert sum(entry["probability"] for entry in top) == pytest.approx(1)
@@ -110,6 +111,19 @@ def test_presets_keep_names_and_preprocessing(model, logits, tmp_path):
     path = tmp_path / "model.keras"
     model.save(path)
     np.testing.assert_allclose(keras.saving.load_model(path).predict(photographs()), logits, atol=1e-5)
+
+
+def test_a_shared_class_on_a_backbone_is_saved(tmp_path):
+    """`ImageClassifier(backbone, …)`, as code written for KerasCV makes it."""
+    backbone = ResNetBackbone(**FAMILY.tiny)
+    shared = ImageClassifierPreprocessor((32, 32), scale=1 / 255)
+    model = ImageClassifier(backbone=backbone, num_classes=2, preprocessor=shared)
+    images = np.full((1, 40, 40, 3), 90, "uint8")
+    model.save_to_preset(tmp_path / "preset")
+    model.save(tmp_path / "model.keras")
+    for again in (ImageClassifier.from_preset(tmp_path / "preset"), keras.saving.load_model(tmp_path / "model.keras")):
+        assert isinstance(again, ImageClassifier)
+        np.testing.assert_allclose(again.predict(images), model.predict(images), atol=1e-6)
 
 
 def test_transformers_processor_is_read_and_written(model, tmp_path):
@@ -221,6 +235,15 @@ def test_paths_inside_tf_data(model, logits, tmp_path):
 
 
 @pytest.mark.once
+def test_ragged_batches_of_tf_data(model, logits):
+    import tensorflow as tf
+
+    spec = tf.TensorSpec((None, None, 3), "uint8")
+    dataset = tf.data.Dataset.from_generator(photographs, output_signature=spec).ragged_batch(3)
+    np.testing.assert_allclose(model.predict(dataset), logits, atol=1e-5)
+
+
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
@@ -228,6 +251,8 @@ def test_paths_inside_tf_data(model, logits, tmp_path):
         (np.zeros((2, 32, 32, 3), "uint8"), ["cat", "dog"], r"Unknown class names \['dog'\]; the task has"),
         (np.zeros((2, 32, 32, 3), "uint8"), [0], r"must have the same number of rows; got \[1, 2\]"),
         (np.zeros((2, 32, 32, 3), "uint8"), None, "trains on labels: give y"),
+        (np.zeros((32, 32, 2), "uint8"), [0], r"shape \(32, 32, 2\) is no image: those have 1, 3 or 4 channels"),
+        (np.full((2, 32, 32, 3), np.nan, "float32"), [0, 1], "not finite"),
         (np.zeros((2, 32, 32, 5), "uint8"), [0, 1], "an image is .* with 1, 3 or 4 channels"),
         (np.zeros((2, 3, 32, 32), "uint8"), [0, 1], "Channels come last"),
         (["nowhere.png", "nowhere.png"], [0, 1], "'nowhere.png' does not exist"),

@@ -1,5 +1,7 @@
 """Resizing, cropping and scaling: equal to torchvision's, timm's and transformers' on photographs."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -50,6 +52,20 @@ def test_timm(photograph, name, crop_mode):
     transform = timm.data.create_transform(**timm.data.resolve_data_config(pretrained_cfg=settings))
     expected = transform(Image.fromarray(photograph)).permute(1, 2, 0).numpy()
     np.testing.assert_allclose(ImageConverter(**read_pretrained(settings))(photograph), expected, atol=1e-5)
+
+
+def test_dictionaries():
+    import tensorflow as tf
+
+    data = {"images": np.full((4, 9, 7, 3), 51, "uint8"), "labels": np.arange(4)}
+    converter = ImageConverter((6, 6), scale=1 / 255)
+    for found in (converter(data), next(iter(tf.data.Dataset.from_tensor_slices(data).batch(4).map(converter)))):
+        np.testing.assert_allclose(found["images"], np.full((4, 6, 6, 3), 0.2), atol=1e-6)
+        np.testing.assert_array_equal(found["labels"], data["labels"])
+    with pytest.raises(ValueError, match=r"got images, bounding_boxes\. Boxes and masks follow"):
+        converter({"images": data["images"], "bounding_boxes": {}})
+    with pytest.raises(ValueError, match="a dictionary with images and labels; got image"):
+        converter({"image": data["images"]})
 
 
 @pytest.mark.parametrize("size", [224, 384])
@@ -155,3 +171,13 @@ def test_sizes_that_cannot_be_batched():
 def test_one_image_alone_cannot_be_a_batch_of_five_channels():
     with pytest.raises(ValueError, match="1, 3 or 4 channels"):
         ImageConverter((8, 8))([np.zeros((9, 9, 5), "uint8")])
+
+
+def test_images_that_look_scaled_are_warned_of(random):
+    converter = ImageConverter((8, 8), scale=1 / 255)
+    with pytest.warns(UserWarning, match="as if scaled to 0-1"):
+        converter(random.random((20, 20, 3)).astype("float32"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        converter(random.integers(0, 2, (20, 20, 3)).astype("float32"))
+        converter(random.random((20, 20, 3)).astype("float32") * 255)

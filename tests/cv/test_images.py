@@ -278,6 +278,13 @@ def test_string_tensors_hold_paths_or_bytes(photo, tmp_path):
 
 
 @once
+def test_sixteen_bit_floats_of_torch(photo):
+    torch = pytest.importorskip("torch")
+    found = load_image(torch.from_numpy(photo.copy()).to(torch.bfloat16))
+    np.testing.assert_allclose(found.astype("int32"), photo, atol=1)  # eight bits of precision
+
+
+@once
 def test_threads_do_not_disturb_each_other(photo):
     data, wrong = encoded(photo), []
 

@@ -125,6 +125,20 @@ def test_without_boxes_there_is_nothing_to_keep(make):
     assert mixed["bounding_boxes"]["boxes"].shape == (3, 0, 4) and mixed["bounding_boxes"]["classes"].shape == (3, 0)
 
 
+@pytest.mark.parametrize("make", [layers.MixUp, layers.CutMix, layers.Mosaic, layers.CopyPaste, layers.FourierMix])
+def test_boxes_that_reach_beyond_the_edges_are_cut(make):
+    data = four()
+    data["bounding_boxes"]["boxes"][:, 0] = [-20, 40, 100, 90]
+    data["bounding_boxes"]["boxes"][0, 0] = [200, 200, 210, 210]
+    del data["segmentation_masks"]
+    first = keras.tree.map_structure(lambda x: x[:1], data)
+    for given in (first, data):
+        mixed = make(**XYXY, seed=0)(given)["bounding_boxes"]
+        real = mixed["classes"] != -1
+        assert 0 not in mixed["classes"]
+        assert ((mixed["boxes"][real] >= 0) & (mixed["boxes"][real] <= [80, 64, 80, 64])).all()
+
+
 def test_what_cannot_be_mixed():
     images = np.zeros((2, 8, 8, 3), "uint8")
     with pytest.raises(ValueError, match=r"one-hot ones as floats.*got int64 of shape \(2,\)"):

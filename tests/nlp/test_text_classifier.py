@@ -121,6 +121,13 @@ def test_predict_is_the_network_on_each_text(model, preprocessor):
     np.testing.assert_allclose(model.predict("the sea", verbose=0), expected[-1:], atol=1e-5)
 
 
+def test_predict_without_a_preprocessor_takes_tensors(model, preprocessor):
+    bare = BertTextClassifier(model.backbone, model.num_classes)
+    bare.set_weights(model.get_weights())
+    expected = model.predict(TEXTS, verbose=0)
+    np.testing.assert_allclose(bare.predict(preprocessor(TEXTS), verbose=0), expected, atol=1e-5)
+
+
 def test_predict_follows_the_weights(preprocessor):
     model = new_model(preprocessor)
     before = model.predict(TEXTS, verbose=0)

@@ -184,3 +184,16 @@ def test_other_backends():
     assert "TorchModule" in keras_zoo.__all__
     with pytest.raises(ValueError, match=f"needs the torch backend.*{BACKEND}"):
         TorchModule(number)
+
+
+@on_torch
+def test_guide():
+    from importlib.util import module_from_spec, spec_from_file_location
+    from pathlib import Path
+
+    path = Path(__file__).parents[2] / "docs" / "guides" / "torch_module_in_keras.py"
+    spec = spec_from_file_location("torch_module_in_keras", path)
+    guide = module_from_spec(spec)
+    spec.loader.exec_module(guide)
+    accuracy, difference = guide.main()
+    assert accuracy > 0.75 and difference == 0
