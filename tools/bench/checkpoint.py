@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import sides  # noqa: F401  before torchvision is imported
 import torch
 import transformers
 from rows import BERT_SHAPES, SHAPES

@@ -5,9 +5,14 @@
 """
 
 import random
+import sys
+import types
 from time import perf_counter
 
 import numpy as np
+
+# torchvision's compiled operators may not fit this torch; transformers, too, imports what is left of it.
+sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("stub"))
 
 PROMPT = (
     "It is a truth universally acknowledged, that a single man in possession of a good fortune, must be in want of a "

@@ -1,17 +1,13 @@
 """torchvision's transforms, v2, on Pillow's images and on tensors, in a loader with a process for each core."""
 
-import sys
-import types
-
 import numpy as np
 import torch
 from PIL import Image
 
-from sides.loader import OUTPUT, loader, through
-
 # Its compiled operators, such as NMS, are not used, and do not load where torch comes from another build.
-sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("stub"))
-from torchvision.transforms import InterpolationMode, v2  # noqa: E402
+from torchvision.transforms import InterpolationMode, v2
+
+from sides.loader import OUTPUT, loader, through
 
 BILINEAR = InterpolationMode.BILINEAR
 STEPS = (

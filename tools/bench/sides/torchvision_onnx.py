@@ -1,8 +1,6 @@
 """torchvision's ResNet-50, exported by torch, in ONNX Runtime."""
 
-import sys
 import tempfile
-import types
 from pathlib import Path
 
 import onnxruntime
@@ -12,7 +10,6 @@ from sides import run_images
 
 
 def load(folder, dtype, int8):
-    sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("stub"))  # of operators it may lack
     import torchvision
 
     model, image = torchvision.models.resnet50().eval(), torch.zeros(1, 3, 224, 224)
