@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import keras
+import numpy as np
 
 MOST_KEPT = 2 * 2**30  # bytes of compiled programs on disk
 OWN_CONVOLUTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}  # for XLA: nothing is left to YNNPACK
@@ -84,6 +85,11 @@ def compile_function(function, weights, jit=True, donate=False, convolutions=Fal
     keep_programs()
     options = OWN_CONVOLUTIONS if convolutions and on_cpu() and jax.__version_info__ >= (0, 10) else None
     return jax.jit(program, donate_argnums=(1,) if donate else (), compiler_options=options)
+
+
+def filled(array, size):
+    """`array` with its last row repeated up to `size` rows, so that a program of that size takes it."""
+    return np.concatenate([array, np.repeat(array[-1:], size - len(array), 0)]) if len(array) < size else array
 
 
 def in_turn(function, inputs):

@@ -5,7 +5,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from keras_zoo import tfdata
-from keras_zoo.compiled import Inference, Variables, in_turn
+from keras_zoo.compiled import Inference, Variables, filled, in_turn
 
 
 class InBatches(Inference):
@@ -45,8 +45,3 @@ class InBatches(Inference):
 
 def as_floats(x):
     return keras.ops.convert_to_numpy(keras.ops.cast(x, "float32"))
-
-
-def filled(array, size):
-    """`array` with its last row repeated up to `size` rows."""
-    return np.concatenate([array, np.repeat(array[-1:], size - len(array), 0)]) if len(array) < size else array

@@ -6,7 +6,7 @@ from tqdm.auto import tqdm
 
 from keras_nlp.generation.buckets import rounded
 from keras_nlp.generation.weights import Weights
-from keras_zoo.compiled import Inference
+from keras_zoo.compiled import Inference, filled
 
 NARROWEST = 16  # tokens in the narrowest rows that a program is made for
 TOKENS, MOST_ROWS = 4096, 128  # in a batch
@@ -57,11 +57,6 @@ class ByLength(Inference):
                 bar.update(len(numbers))
                 first += size
         return found
-
-
-def filled(array, size):
-    """`array` with its last row repeated up to `size` rows."""
-    return np.concatenate([array, np.repeat(array[-1:], size - len(array), 0)]) if len(array) < size else array
 
 
 def only_texts_and(others, further, *more):
