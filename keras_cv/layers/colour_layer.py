@@ -4,6 +4,7 @@ import numbers
 
 import numpy as np
 
+from keras_cv.layers.factors import sampler
 from keras_cv.layers.image_layer import ImageLayer, RandomImageLayer
 
 
@@ -36,3 +37,12 @@ class ColourLayer(InValueRange, ImageLayer):
 
 class RandomColourLayer(InValueRange, RandomImageLayer):
     """A layer that draws."""
+
+
+class OneFactorLayer(RandomColourLayer):
+    """A layer that draws one strength for each image, from `factor`."""
+
+    def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
+        super().__init__(value_range=value_range, seed=seed, **kwargs)
+        self.factor = factor
+        self._sampler = sampler(factor)

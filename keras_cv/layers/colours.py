@@ -4,7 +4,7 @@ import numbers
 
 import numpy as np
 
-from keras_cv.layers.colour_layer import RandomColourLayer
+from keras_cv.layers.colour_layer import OneFactorLayer, RandomColourLayer
 from keras_cv.layers.factors import pair, sampler
 from keras_cv.ops import colour
 from keras_zoo.config import serializable
@@ -62,7 +62,7 @@ def saturation_multiples(factors):
 
 
 @serializable
-class RandomSaturation(RandomColourLayer):
+class RandomSaturation(OneFactorLayer):
     """Makes colours stronger or weaker, by the saturation of HSV.
 
     Args:
@@ -70,11 +70,6 @@ class RandomSaturation(RandomColourLayer):
             changes nothing, 1 gives the strongest colours.
         value_range: as in `RandomBrightness`.
     """
-
-    def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
-        super().__init__(value_range=value_range, seed=seed, **kwargs)
-        self.factor = factor
-        self._sampler = sampler(factor)
 
     def draw(self, random, count, height, width):
         return {"factors": saturation_multiples(self._sampler.draw(random, (count,)))}
@@ -84,18 +79,13 @@ class RandomSaturation(RandomColourLayer):
 
 
 @serializable
-class RandomHue(RandomColourLayer):
+class RandomHue(OneFactorLayer):
     """Turns the colours along the circle of hues, to one side or to the other.
 
     Args:
         factor: a number for 0 to that number, a pair or a `FactorSampler`, within 0 and 1, which is half a turn.
         value_range: as in `RandomBrightness`.
     """
-
-    def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
-        super().__init__(value_range=value_range, seed=seed, **kwargs)
-        self.factor = factor
-        self._sampler = sampler(factor)
 
     def draw(self, random, count, height, width):
         return {"turns": signs(random, (count,)) * self._sampler.draw(random, (count,)) / 2}
@@ -155,18 +145,13 @@ class RandomColorJitter(RandomColourLayer):
 
 
 @serializable
-class RandomColorDegeneration(RandomColourLayer):
+class RandomColorDegeneration(OneFactorLayer):
     """Mixes an image with its grey.
 
     Args:
         factor: how much grey: a number for 0 to that number, a pair or a `FactorSampler`, within 0 and 1.
         value_range: as in `RandomBrightness`.
     """
-
-    def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
-        super().__init__(value_range=value_range, seed=seed, **kwargs)
-        self.factor = factor
-        self._sampler = sampler(factor)
 
     def draw(self, random, count, height, width):
         return {"factors": 1 - self._sampler.draw(random, (count,))}

@@ -4,14 +4,14 @@ import numbers
 
 import numpy as np
 
-from keras_cv.layers.colour_layer import RandomColourLayer
+from keras_cv.layers.colour_layer import OneFactorLayer, RandomColourLayer
 from keras_cv.layers.factors import sampler
 from keras_cv.ops import filters
 from keras_zoo.config import serializable
 
 
 @serializable
-class RandomSharpness(RandomColourLayer):
+class RandomSharpness(OneFactorLayer):
     """Mixes an image with itself smoothed over three by three pixels, as KerasCV has it.
 
     Args:
@@ -20,11 +20,6 @@ class RandomSharpness(RandomColourLayer):
         value_range: of the values in float images. Those of uint8 images are 0-255.
         seed: None draws one.
     """
-
-    def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
-        super().__init__(value_range=value_range, seed=seed, **kwargs)
-        self.factor = factor
-        self._sampler = sampler(factor)
 
     def draw(self, random, count, height, width):
         return {"factors": 1 - self._sampler.draw(random, (count,))}
