@@ -74,7 +74,7 @@ class PyCOCOCallback(keras.callbacks.Callback):
         data = self.validation_data
         kind = tfdata.kind(data)
         if kind == "keras":
-            data = (data[i] for i in range(len(data)))
+            data = map(data.__getitem__, range(len(data)))
         elif kind is None and not isinstance(data, list):
             data = [data]
         batches = map(unpack, data)

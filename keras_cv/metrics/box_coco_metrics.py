@@ -52,7 +52,9 @@ class BoxCOCOMetrics(keras.metrics.Metric):
             raise ValueError(f"{type(self).__name__} takes no sample_weight; mark boxes by is_crowd instead.")
         self.records.add(y_true, y_pred, [self.bounding_box_format] * 2, self.image_shape)
         self.updates += 1
-        self.due = self.due or self.evaluate_freq is None or self.updates % self.evaluate_freq == 0
+        self.due = self.evaluate_freq is None
+        if not self.due and self.updates % self.evaluate_freq == 0:
+            self.numbers = self.scores().numbers
 
     def result(self, force=False):
         if force or self.due:
