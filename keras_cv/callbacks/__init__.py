@@ -1,5 +1,6 @@
 """Callbacks for training on images."""
 
+from keras_cv.callbacks.close_mosaic import CloseMosaic
 from keras_cv.callbacks.prediction_gallery import PredictionGallery
 
-__all__ = ["PredictionGallery"]
+__all__ = ["CloseMosaic", "PredictionGallery"]
