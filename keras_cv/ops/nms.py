@@ -161,7 +161,8 @@ def best_class_of(scores):
 def first_best(x):
     """The maximum along the last axis and its first place. XLA on a CPU finds a place alone many times slower."""
     best = ops.max(x, axis=-1, keepdims=True)
-    place = ops.where(x == best, ops.arange(x.shape[-1], dtype="int32"), x.shape[-1])
+    size = ops.shape(x)[-1]
+    place = ops.where(x == best, ops.arange(size, dtype="int32"), size)
     return best[..., 0], ops.min(place, axis=-1)
 
 
