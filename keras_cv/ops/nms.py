@@ -8,6 +8,8 @@ which do, that is applied to all of them at once until nothing changes: the firs
 the first, and so on, so there is one answer, the greedy one, and mostly it is there after three or four rounds.
 """
 
+import math
+
 import keras
 from keras import ops
 
@@ -88,7 +90,8 @@ def non_max_suppression(
         last_place = ops.max(ops.where(score == last_score, place, 0), axis=-1, keepdims=True)
         return last_score, last_place, kept, ops.any((last_score > 0) & (kept[:, -1:, 4] < 0))
 
-    start = (ops.full_like(x[:, 0, :1], 2.0), ops.zeros_like(x[:, 0, :1], "int32"), nothing, ops.any(x > 0))
+    one = ops.ones_like(x[:, 0, :1])
+    start = (one * math.inf, ops.cast(-one, "int32"), nothing, ops.any(x > 0))
     return as_detections(ops.while_loop(lambda *state: state[-1], block, start)[2])
 
 

@@ -144,7 +144,9 @@ def append_non_max_suppression(
         )
     )
     body_names = [name for node in image.node for name in node.output] + [x.name for x in image.input]
-    rename(image, {name: f"nms/{name}" for name in body_names})  # what is inside must not be called like what is outside
+    rename(
+        image, {name: f"nms/{name}" for name in body_names}
+    )  # what is inside must not be called like what is outside
     old = [x for x in graph.output if x.name in outputs]
     kept = [x.name for x in (*graph.input, *graph.output) if x.name not in outputs]
     if taken := sorted(set(kept) & set(DETECTIONS)):
