@@ -8,6 +8,8 @@ which do, that is applied to all of them at once until nothing changes: the firs
 the first, and so on, so there is one answer, the greedy one, and mostly it is there after three or four rounds.
 """
 
+import math
+
 import keras
 from keras import ops
 
@@ -88,7 +90,8 @@ def non_max_suppression(
         last_place = ops.max(ops.where(score == last_score, place, 0), axis=-1, keepdims=True)
         return last_score, last_place, kept, ops.any((last_score > 0) & (kept[:, -1:, 4] < 0))
 
-    start = (ops.full_like(x[:, 0, :1], 2.0), ops.zeros_like(x[:, 0, :1], "int32"), nothing, ops.any(x > 0))
+    one = ops.ones_like(x[:, 0, :1])
+    start = (one * math.inf, ops.cast(-one, "int32"), nothing, ops.any(x > 0))
     return as_detections(ops.while_loop(lambda *state: state[-1], block, start)[2])
 
 
@@ -161,7 +164,8 @@ def best_class_of(scores):
 def first_best(x):
     """The maximum along the last axis and its first place. XLA on a CPU finds a place alone many times slower."""
     best = ops.max(x, axis=-1, keepdims=True)
-    place = ops.where(x == best, ops.arange(x.shape[-1], dtype="int32"), x.shape[-1])
+    size = ops.shape(x)[-1]
+    place = ops.where(x == best, ops.arange(size, dtype="int32"), size)
     return best[..., 0], ops.min(place, axis=-1)
 
 

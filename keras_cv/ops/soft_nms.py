@@ -60,7 +60,7 @@ def soft_non_max_suppression(
         factor = factor if class_agnostic else ops.where(label == taken[:, 0, 4:], factor, 1.0)
         taken = ops.concatenate([taken[..., :4], score[:, None, None], taken[..., 4:]], axis=-1)
         kept = ops.where((row == count) & (score[:, None, None] > 0), taken, kept)
-        gone = ops.arange(x.shape[-1], dtype="int32") == place[:, None]
+        gone = ops.arange(ops.shape(x)[-1], dtype="int32") == place[:, None]
         x = ops.where(gone | (x * factor <= confidence_threshold), -1.0, x * factor)
         return count + 1, x, kept, (count + 1 < max_detections) & ops.any(x > 0)
 

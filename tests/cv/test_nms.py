@@ -177,6 +177,43 @@ def test_compiled(options, random):
         assert len(traces) == (3 if BACKEND == "torch" else 1)
 
 
+def test_no_gradient(random):
+    """A network that is trained may have suppression in it: nothing flows back, and nothing fails."""
+    boxes, scores = (keras.ops.convert_to_tensor(x) for x in clusters(random, 2, 200, 3))
+    for suppress in (non_max_suppression, soft_non_max_suppression):
+
+        def loss(factor, suppress=suppress):
+            found = suppress(boxes * factor, scores * factor, 0.5, 0.25, 10)
+            return factor + keras.ops.sum(found["confidence"]) + keras.ops.sum(found["boxes"])
+
+        assert gradient(loss) == 1
+
+
+def gradient(function):
+    """That of a function of one number, at 1."""
+    if BACKEND == "jax":
+        import jax
+
+        return float(jax.jit(jax.grad(function))(1.0))
+    if BACKEND == "torch":
+        import torch
+
+        x = torch.tensor(1.0, requires_grad=True)
+        return float(torch.autograd.grad(function(x), x)[0])
+    import tensorflow as tf
+
+    x = tf.Variable(1.0)
+    with tf.GradientTape() as tape:
+        y = function(x)
+    return float(tape.gradient(y, x))
+
+
+def test_scores_that_are_no_probabilities(random):
+    boxes, scores = clusters(random, 1, 200, 3)
+    found = as_rows(non_max_suppression(boxes, scores * 100, 0.5, 0.25))
+    np.testing.assert_array_equal(found[0], greedy(boxes[0], scores[0] * 100, 0.5, 0.25))
+
+
 def test_boxes_that_are_made_when_needed(random):
     boxes, scores = clusters(random, 2, 500, 3)
     asked = []
