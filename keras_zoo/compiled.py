@@ -44,13 +44,17 @@ class Inference:
         self.compile_inference = kwargs.get("jit_compile", "auto") is not False and not kwargs.get("run_eagerly")
         object.__setattr__(self, "program", None)
 
-    def program_for(self, weights, **options):
-        """`program(weights.values(), inputs)`; anew where the variables are others, as adapters make them."""
-        known, program = self.program or ((), None)
-        if len(known) != len(weights.variables) or any(a is not b for a, b in zip(known, weights.variables)):
-            call = compile_function(self.infer, weights, self.compile_inference, **options)
-            object.__setattr__(self, "program", (weights.variables, call))  # Keras would track the variables
-            return call
+    def program_for(self, weights, static=(), **options):
+        """`program(weights.values(), *inputs)` of `infer(*inputs, *static)`.
+
+        It is made anew where `static` is another, or the variables are, as adapters make them.
+        """
+        known, last, program = self.program or ((), (), None)
+        same = len(known) == len(weights.variables) and all(a is b for a, b in zip(known, weights.variables))
+        if program is None or not same or static != last:
+            infer = lambda *inputs: self.infer(*inputs, *static)  # noqa: E731
+            program = compile_function(infer, weights, self.compile_inference, **options)
+            object.__setattr__(self, "program", (weights.variables, static, program))  # Keras would track the variables
         return program
 
     def infer(self, inputs):
@@ -90,6 +94,25 @@ def compile_function(function, weights, jit=True, donate=False, convolutions=Fal
 def filled(array, size):
     """`array` with its last row repeated up to `size` rows, so that a program of that size takes it."""
     return np.concatenate([array, np.repeat(array[-1:], size - len(array), 0)]) if len(array) < size else array
+
+
+def in_parts(run, rows):
+    """`run(rows)`, a structure of tensors with as many rows, as NumPy arrays; for the rows of a batch in memory.
+
+    The batch is filled up to a power of two, so that few programs are compiled. On a CPU JAX gets it in several parts,
+    which it runs at the same time: its convolutions leave cores idle that work on one part together.
+    """
+    count, concurrent = len(rows), backend() == "jax" and on_cpu()
+    parts = min(count, 2 * (os.cpu_count() or 1)) if concurrent else 1
+    size = 1 << (-(-count // parts) - 1).bit_length()
+    outputs = [run(filled(rows[first : first + size], size)) for first in range(0, count, size)]  # none is waited for
+    return keras.tree.map_structure(lambda *found: np.concatenate(list(map(as_numpy, found)))[:count], *outputs)
+
+
+def as_numpy(x):
+    """An array of whole numbers, or of float32."""
+    whole = "int" in keras.backend.standardize_dtype(x.dtype)
+    return keras.ops.convert_to_numpy(x if whole else keras.ops.cast(x, "float32"))
 
 
 def in_turn(function, inputs):

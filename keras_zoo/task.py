@@ -68,6 +68,11 @@ class Task(ZooModel):
         """What turns a raw batch `(x, y, sample_weight)` into tensors; a task may add to its preprocessor."""
         return self.preprocessor
 
+    @property
+    def prepares(self):
+        """Whether data passes through `preprocess` before the network; otherwise Keras takes it as it is."""
+        return self.preprocessor is not None
+
     def check_labels(self, x, y):
         kind = tfdata.kind(x)
         unlabelled = kind == "tf" and not (isinstance(x.element_spec, tuple) and len(x.element_spec) > 1)
@@ -119,7 +124,7 @@ class Task(ZooModel):
             and not tfdata.is_value(validation_data[0])
         ):
             own["validation_data"] = validation_data = tuple(validation_data)
-        if self.preprocessor is None:
+        if not self.prepares:
             y, sample_weight = (np.asarray(part) if isinstance(part, list) else part for part in (y, sample_weight))
             own |= {"shuffle": shuffle, "validation_split": validation_split, "sample_weight": sample_weight}
             with self.whole_after_errors():
@@ -144,7 +149,7 @@ class Task(ZooModel):
     def evaluate(self, x=None, y=None, batch_size=None, *args, sample_weight=None, **kwargs):
         """`keras.Model.evaluate` on raw data; without a preprocessor, on tensors."""
         # Inside fit Keras calls this with what fit has prepared.
-        if self.preprocessor is not None and not kwargs.get("_use_cached_eval_dataset"):
+        if self.prepares and not kwargs.get("_use_cached_eval_dataset"):
             self.check_labels(x, y)
             x, y, batch_size, sample_weight = self.prepare(x, y, sample_weight, batch_size), None, None, None
         with self.whole_after_errors():
@@ -152,7 +157,7 @@ class Task(ZooModel):
 
     def predict(self, x, batch_size=None, *args, **kwargs):
         """`keras.Model.predict` on raw data; without a preprocessor, on tensors."""
-        if self.preprocessor is not None:
+        if self.prepares:
             x, batch_size = self.prepare(x, batch_size=batch_size), None
         with self.whole_after_errors():
             return super().predict(x, batch_size, *args, **kwargs)
@@ -170,7 +175,7 @@ class Task(ZooModel):
         return super().predict_on_batch(self.one_batch(x)[0])
 
     def one_batch(self, x, y=None, sample_weight=None):
-        if self.preprocessor is None:
+        if not self.prepares:
             return x, y, sample_weight
         return tfdata.unpack(self.preprocess(x, y, sample_weight))
 

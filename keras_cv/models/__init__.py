@@ -2,7 +2,8 @@
 
 from keras_cv.models.feature_pyramid import FeaturePyramidBackbone
 from keras_cv.models.resnet import ResNetBackbone, ResNetImageClassifier, ResNetImageClassifierPreprocessor
-from keras_cv.tasks import ImageClassifier, ImageClassifierPreprocessor
+from keras_cv.models.yolo_v8 import YOLOV8Backbone, YOLOV8Detector, YOLOV8DetectorPreprocessor
+from keras_cv.tasks import ImageClassifier, ImageClassifierPreprocessor, ObjectDetector, ObjectDetectorPreprocessor
 from keras_zoo import Backbone, Preprocessor, Task
 
 __all__ = [
@@ -10,9 +11,14 @@ __all__ = [
     "FeaturePyramidBackbone",
     "ImageClassifier",
     "ImageClassifierPreprocessor",
+    "ObjectDetector",
+    "ObjectDetectorPreprocessor",
     "Preprocessor",
     "ResNetBackbone",
     "ResNetImageClassifier",
     "ResNetImageClassifierPreprocessor",
     "Task",
+    "YOLOV8Backbone",
+    "YOLOV8Detector",
+    "YOLOV8DetectorPreprocessor",
 ]

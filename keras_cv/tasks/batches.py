@@ -1,47 +1,65 @@
 """Images in memory through a network, without the overhead of Keras' own loop."""
 
+import itertools
+import types
+
 import keras
 import numpy as np
 from tqdm.auto import tqdm
 
 from keras_zoo import tfdata
-from keras_zoo.compiled import Inference, Variables, filled, in_turn
+from keras_zoo.compiled import Inference, Variables, in_parts, in_turn
 
 
 class InBatches(Inference):
-    """A task that runs images in memory as one compiled program for each batch size.
+    """A task that runs images in memory as one compiled program for each size of a batch.
 
     Keras' `predict` takes a tenth of a second a call, several times what a network needs for one image.
     """
 
     _config_root = True
 
-    def infer(self, inputs):
-        return in_turn(super().infer, inputs)
+    def infer(self, images, *options):
+        return in_turn(lambda rows: self.compute(rows, *options), images)
 
-    def run_in_batches(self, rows, batch_size=None, verbose="auto"):
-        """What the network gives for `rows`, raw images or its inputs: float32 arrays of all of them, in their order.
+    def compute(self, images, *options):
+        """What the program computes of a batch."""
+        return self(images, training=False)
 
-        The last batch is filled up with its last image to a power of two, so that few programs are compiled.
+    def ready(self, rows):
+        """`(images, finish)`: the network's input of these rows, and what is done with the outputs, NumPy arrays."""
+        if self.preprocessor is not None:
+            rows = tfdata.unpack(self.preprocess(rows))[0]
+        return rows, lambda outputs: outputs
+
+    def run_in_batches(self, rows, batch_size=None, verbose="auto", options=(), static=()):
+        """What the program gives for `rows`, raw images or the network's inputs: arrays of all of them, in their order.
+
+        `rows` are a list, an array, or a generator of images, of which no more than a batch is in memory at a time.
+        `options`, arrays, and `static`, which the program is made for, go to `compute`.
         """
         batch_size = 32 if batch_size is None else batch_size
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
-        count = tfdata.count_rows([rows])
+        count = None if isinstance(rows, types.GeneratorType) else tfdata.count_rows([rows])
         variables = Variables([self])
-        program, values = self.program_for(variables, convolutions=True), variables.values()
-        found, hidden = [], count <= batch_size if verbose == "auto" else not verbose
+        program, values = self.program_for(variables, static, convolutions=True), variables.values()
+        found, hidden = [], count is not None and count <= batch_size if verbose == "auto" else not verbose
         with tqdm(total=count, unit="image", disable=hidden) as bar:
-            for first in range(0, count, batch_size):
-                numbers = np.arange(first, min(first + batch_size, count))
-                inputs = tfdata.take(rows, numbers)
-                if self.preprocessor is not None:
-                    inputs = tfdata.unpack(self.preprocess(inputs))[0]
-                outputs = program(values, filled(inputs, min(batch_size, 1 << (len(numbers) - 1).bit_length())))
-                found.append(keras.tree.map_structure(as_floats, outputs))
-                bar.update(len(numbers))
-        return keras.tree.map_structure(lambda *parts: np.concatenate(parts)[:count], *found)
+            for batch in chunks(rows, count, batch_size):
+                images, finish = self.ready(batch)
+                outputs = in_parts(lambda part: program(values, part, *options), images)
+                found.append(finish(outputs))
+                bar.update(len(images))
+        if not found:
+            raise ValueError("The generator gave no images.")
+        return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *found)
 
 
-def as_floats(x):
-    return keras.ops.convert_to_numpy(keras.ops.cast(x, "float32"))
+def chunks(rows, count, size):
+    """`rows`, `size` at a time."""
+    if count is None:
+        while batch := list(itertools.islice(rows, size)):
+            yield batch
+    for first in range(0, count or 0, size):
+        yield tfdata.take(rows, np.arange(first, min(first + size, count)))

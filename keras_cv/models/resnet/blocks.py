@@ -4,66 +4,23 @@ from dataclasses import dataclass
 
 import keras
 
-from keras_cv.layers import BatchNormalization, Conv2D
+from keras_cv.models.conv_norm import ConvNorm
 
 EXPANSION = 4  # how much wider than its inner convolutions a bottleneck is
 
 
 @dataclass(frozen=True)
-class Blocks:
-    """Convolutions, normalisations and residual blocks that share the settings of one network.
+class Blocks(ConvNorm):
+    """Residual blocks that share the settings of one network.
 
     See `ResNetBackbone` for what they mean. Every method takes and returns a symbolic feature map.
     """
 
-    bottleneck: bool
-    pooled_shortcut: bool
-    pre_activation: bool
-    padding: str
-    strided_conv: int
-    use_bias: bool
-    activation: str
-    epsilon: float
-    momentum: float
-    fused: bool
-    data_format: str
-    dtype: object
-
-    @property
-    def shape(self):
-        """What layers of pooling, padding and convolution are told."""
-        return {"data_format": self.data_format, "dtype": self.dtype}
-
-    def conv(self, x, filters, kernel_size, stride, name, use_bias=False):
-        """A convolution that does not shrink the map but by its stride; torch pads both sides alike, "same" may not."""
-        padding = "same"
-        if stride > 1 and kernel_size > 1 and self.padding == "symmetric":
-            x = keras.layers.ZeroPadding2D((kernel_size - 1) // 2, name=name.replace("_conv", "_pad"), **self.shape)(x)
-            padding = "valid"
-        return Conv2D(
-            filters,
-            kernel_size,
-            strides=stride,
-            padding=padding,
-            use_bias=use_bias,
-            kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out"),
-            name=name,
-            **self.shape,
-        )(x)
-
-    def norm(self, x, name):
-        axis = -1 if self.data_format == "channels_last" else 1
-        return BatchNormalization(axis=axis, momentum=self.momentum, epsilon=self.epsilon, dtype=self.dtype, name=name)(
-            x
-        )
-
-    def conv_norm(self, x, filters, kernel_size, stride, name, use_bias=False):
-        """A convolution and its normalisation, `name_conv` and `name_bn`; of a fused network the convolution alone."""
-        x = self.conv(x, filters, kernel_size, stride, f"{name}_conv", use_bias or self.fused)
-        return x if self.fused else self.norm(x, f"{name}_bn")
-
-    def activate(self, x, name):
-        return keras.layers.Activation(self.activation, dtype=self.dtype, name=name)(x)
+    bottleneck: bool = False
+    pooled_shortcut: bool = False
+    pre_activation: bool = False
+    strided_conv: int = 1
+    use_bias: bool = False
 
     def stem(self, x, filters, kernel_sizes):
         """The convolutions before the first stack, the first with stride 2, and a max pool with stride 2."""
