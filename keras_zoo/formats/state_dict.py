@@ -26,6 +26,7 @@ class StateDict:
     read_task       tensors -> the arguments of the family's first task, None where it is not there
     table           backbone -> weight table (see `keras_zoo.weights`)
     head_table      task -> weight table of the task's own layers
+    head            patterns of the tensors of the task's own layers
     ignored         patterns of tensors that hold no weight
     preprocessor    its arguments where nothing says them
     architectures   pattern of timm's names for what is read
@@ -39,6 +40,7 @@ class StateDict:
     read_task: Callable
     table: Callable
     head_table: Callable
+    head: tuple
     ignored: tuple = ()
     preprocessor: dict = field(default_factory=dict)
     architectures: str = ""
@@ -85,8 +87,7 @@ class StateDictLayout(Layout):
         if self.task_class is not None:
             known = isinstance(model, self.task_class)
             head = weights.table_bindings(own, self.stored.head_table(model)) if known else {}
-        left = () if head else [f"{name}.*" for name in ("fc", "head.fc")]
-        return found | head, (*self.stored.ignored, *left)
+        return found | head, (*self.stored.ignored, *(() if head else self.stored.head))
 
 
 class TimmLayout(StateDictLayout):
