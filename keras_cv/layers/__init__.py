@@ -30,6 +30,7 @@ from keras_cv.layers.image_converter import ImageConverter
 from keras_cv.layers.image_layer import ImageLayer, RandomImageLayer
 from keras_cv.layers.levels import AutoContrast, Equalization, Posterization, RandomPosterization, Solarization
 from keras_cv.layers.mixing import CutMix, MixUp, Mosaic
+from keras_cv.layers.non_max_suppression import MultiClassNonMaxSuppression, NonMaxSuppression
 from keras_cv.layers.placed import CenterCrop, JitteredResize, RandomCrop, RandomCropAndResize, Resizing
 from keras_cv.layers.rand_augment import RandAugment
 from keras_cv.layers.rescaling import Rescaling
@@ -64,6 +65,8 @@ __all__ = [
     "JitteredResize",
     "MixUp",
     "Mosaic",
+    "MultiClassNonMaxSuppression",
+    "NonMaxSuppression",
     "NormalFactorSampler",
     "Posterization",
     "RandAugment",
