@@ -36,6 +36,7 @@ BLOCKS = {
     "pa_fpn_p3p4p5_downsample1_block": "model.18",
     "pa_fpn_p3p4p5_downsample2_block": "model.21",
 }
+OWN_LAYERS = ("pa_fpn_", "yolo_v8_head_")  # of the detector
 KINDS = {"box": "cv2", "class": "cv3"}
 # What may be in a module, by the last part of its class: whatever else there is would compute something else.
 CONTAINERS = ("DetectionModel", "Sequential", "ModuleList", "Conv", "C2f", "Bottleneck", "SPPF", "Concat", "Detect")
@@ -115,8 +116,8 @@ def table(backbone):
 
 
 def head_table(detector):
-    known = {layer.name for layer in detector.backbone.layers}
-    return {layer.name: name_of(layer.name) for layer in detector.layers if layer.weights and layer.name not in known}
+    own = [layer.name for layer in detector.layers if layer.name.startswith(OWN_LAYERS) and layer.weights]
+    return {name: name_of(name) for name in own}
 
 
 def name_of(layer):
