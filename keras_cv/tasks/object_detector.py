@@ -11,27 +11,27 @@ from keras_cv.bounding_box import clip_to_image, convert_format
 from keras_cv.images import load_image
 from keras_cv.images.frames import is_video, video_frames
 from keras_cv.layers import NonMaxSuppression
+from keras_cv.layers.non_max_suppression import Suppression
 from keras_cv.ops.boxes import known_format
 from keras_cv.ops.fuse import Fusing
-from keras_cv.ops.nms import non_max_suppression
+from keras_cv.ops.nms import check_thresholds
 from keras_cv.tasks.batches import InBatches
 from keras_cv.tasks.detector_inputs import LARGEST_STRIDE, DetectorInputs, ObjectDetectorPreprocessor
 from keras_cv.tasks.image_classifier import rows
 from keras_zoo import Task, tfdata
-from keras_zoo.config import serializable
+from keras_zoo.config import argument_names, serializable
 
-STATIC = ("max_detections", "class_agnostic", "multi_label", "max_detections_per_class")
 CELLS = 16 + 4 + 1  # points of all levels in a cell of the coarsest
 
 
 class OfDecoder:
-    """An attribute of a detector that is one of its `prediction_decoder`."""
+    """An attribute of a detector that is one of its `prediction_decoder`; None where that has none of this name."""
 
     def __set_name__(self, owner, name):
         self.name = name
 
     def __get__(self, detector, owner=None):
-        return self if detector is None else getattr(detector.decoder, self.name)
+        return self if detector is None else getattr(detector.decoder, self.name, None)
 
     def __set__(self, detector, value):
         setattr(detector.decoder, self.name, value)
@@ -77,11 +77,11 @@ class ObjectDetector(Fusing, InBatches, Task):
         vars(self)["decoder"] = self.checked_decoder(decoder)
 
     def checked_decoder(self, decoder):
-        if not isinstance(decoder, NonMaxSuppression) or decoder.bounding_box_format != self.bounding_box_format:
+        if not isinstance(decoder, Suppression) or decoder.bounding_box_format != self.bounding_box_format:
             given = getattr(decoder, "bounding_box_format", None)
             raise ValueError(
-                f"prediction_decoder must be a keras_cv.layers.NonMaxSuppression with bounding_box_format="
-                f"{self.bounding_box_format!r}, that of the detector; got {type(decoder).__name__} with {given!r}."
+                f"prediction_decoder must be a keras_cv.layers.NonMaxSuppression, or another such layer, with "
+                f"bounding_box_format={self.bounding_box_format!r}, that of the detector; got {type(decoder).__name__} with {given!r}."
             )
         return decoder
 
@@ -112,11 +112,13 @@ class ObjectDetector(Fusing, InBatches, Task):
 
     # Prediction.
 
-    def compute(self, images, confidence_threshold, iou_threshold, static):
-        raw = self(images, training=False)
-        boxes_at = functools.partial(self.corners, raw, image_size(images))
-        thresholds = {"confidence_threshold": confidence_threshold, "iou_threshold": iou_threshold}
-        return non_max_suppression(boxes_at, raw["classes"], from_logits=True, **thresholds, **dict(static))
+    def compute(self, images, confidence_threshold, iou_threshold, decoder_class, settings):
+        raw, size = self(images, training=False), image_size(images)
+        decoder = decoder_class(**dict(settings))
+        decoder.confidence_threshold, decoder.iou_threshold = confidence_threshold, iou_threshold
+        hard = dict(settings).get("soft_method") is None
+        boxes = functools.partial(self.corners, raw, size) if hard else self.corners(raw, size)
+        return decoder.suppress(boxes, raw["classes"])
 
     def decode(self, raw, images=None, image_shape=None):
         """Boxes and class probabilities before non-max suppression: `{"boxes": (B, A, 4), "classes": (B, A, C)}`.
@@ -196,7 +198,7 @@ class ObjectDetector(Fusing, InBatches, Task):
         else:
             x = tfdata.to_numpy(x)
         size = batch_size or (1 if isinstance(x, types.GeneratorType) else 32)
-        return self.run_in_batches(x, size, verbose, thresholds, (static,))
+        return self.run_in_batches(x, size, verbose, thresholds, static)
 
     def predict_on_batch(self, x):
         """As `predict`, of one batch."""
@@ -221,15 +223,16 @@ class ObjectDetector(Fusing, InBatches, Task):
 
 
 def suppression(decoder, confidence_threshold, iou_threshold, max_detections):
-    """`(static, thresholds)` of a call: what a program is made for, as pairs, and the two that it is given."""
-    static = {name: getattr(decoder, name) for name in STATIC}
+    """`(static, thresholds)` of a call: what a program is made for, and the two numbers that it is given."""
+    settings = {name: getattr(decoder, name) for name in argument_names(type(decoder))} | {"from_logits": True}
+    given = {"confidence_threshold": confidence_threshold, "iou_threshold": iou_threshold}
+    thresholds = {name: settings.pop(name) if value is None else value for name, value in given.items()}
+    settings = {name: value for name, value in settings.items() if name not in given}
+    check_thresholds(thresholds["iou_threshold"], thresholds["confidence_threshold"])
     if max_detections is not None:
-        static["max_detections"] = max_detections
-    given = zip(("confidence_threshold", "iou_threshold"), (confidence_threshold, iou_threshold), strict=True)
-    thresholds = [getattr(decoder, name) if value is None else value for name, value in given]
-    if not all(0 <= value <= 1 for value in thresholds):
-        raise ValueError(f"confidence_threshold and iou_threshold lie in 0-1; got {thresholds}.")
-    return tuple(static.items()), tuple(np.asarray(value, "float32") for value in thresholds)
+        settings["max_detections"] = max_detections
+    numbers = tuple(np.asarray(value, "float32") for value in thresholds.values())
+    return (type(decoder), tuple(settings.items())), numbers
 
 
 def image_size(images):

@@ -1,15 +1,16 @@
 """YOLOv8: a backbone, a pyramid of features, and a head without anchor boxes."""
 
-import math
-
 import keras
 
+from keras_cv.bounding_box import convert_format
 from keras_cv.models.arguments import check_sizes
 from keras_cv.models.yolo_v8.blocks import blocks
 from keras_cv.models.yolo_v8.head import BINS, LEVELS, aggregate, head
+from keras_cv.models.yolo_v8.loss import GAINS, detection_loss
 from keras_cv.ops.anchors import anchor_points, boxes_from_distances, distances_from_bins
 from keras_cv.ops.nms import rows_of
 from keras_cv.tasks import ObjectDetector, ObjectDetectorPreprocessor
+from keras_cv.tasks.object_detector import image_size
 
 
 class YOLOV8DetectorPreprocessor(ObjectDetectorPreprocessor):
@@ -82,14 +83,60 @@ class YOLOV8Detector(ObjectDetector):
         self.class_channels = least if class_channels is None else class_channels
         block = blocks(activation, fused, backbone.dtype_policy)
         maps = aggregate(block, features, self.fpn_depth, self.downsample_depth)
-        outputs = head(block, maps, self.num_classes, self.class_channels, self.first_class_bias)
+        outputs = head(block, maps, self.num_classes, self.class_channels)
         self.activation = activation
         self.fused = fused
         super().__init__(backbone.input, outputs, backbone, preprocessor, **kwargs)
 
-    def first_class_bias(self, stride):
-        """The logit of the share of a level's cells that show a class, at five objects in an image of 640 x 640."""
-        return math.log(5 / self.num_classes / (640 / stride) ** 2)
+    def compile(
+        self,
+        optimizer="auto",
+        box_loss="ciou",
+        classification_loss="binary_crossentropy",
+        box_loss_weight=GAINS[0],
+        classification_loss_weight=GAINS[1],
+        dfl_loss_weight=GAINS[2],
+        **kwargs,
+    ):
+        """As `keras.Model.compile`, with the losses that YOLOv8 trains by; see `keras_cv.models.yolo_v8.loss`.
+
+        Args:
+            optimizer: `"auto"` is AdamW, see `keras_cv.training`.
+            box_loss: `"ciou"`, the only one.
+            classification_loss: `"binary_crossentropy"`, the only one.
+            box_loss_weight, classification_loss_weight, dfl_loss_weight: factors of the three parts, the last of which
+                teaches how far the sides of a box are.
+            kwargs: those of `keras.Model.compile`. Metrics are computed of detections and not of raw outputs: see
+                `keras_cv.callbacks.PyCOCOCallback`.
+        """
+        if box_loss != "ciou" or classification_loss != "binary_crossentropy":
+            raise ValueError(
+                f"{type(self).__name__} trains by box_loss='ciou' and classification_loss='binary_crossentropy'; got "
+                f"{box_loss!r} and {classification_loss!r}."
+            )
+        if kwargs.get("loss") is not None or kwargs.get("metrics") or kwargs.get("weighted_metrics"):
+            raise ValueError(
+                f"{type(self).__name__} has its own loss, and metrics are those of detections: give "
+                "keras_cv.callbacks.PyCOCOCallback to fit."
+            )
+        super().compile(default_optimizer(self.num_classes) if optimizer == "auto" else optimizer, **kwargs)
+        self.gains = box_loss_weight, classification_loss_weight, dfl_loss_weight
+        if not hasattr(self, "loss_trackers"):
+            self.loss_trackers = [keras.metrics.Mean(name=f"{part}_loss") for part in ("box", "class", "dfl")]
+
+    def get_compile_config(self):
+        names = "box_loss_weight", "classification_loss_weight", "dfl_loss_weight"
+        return {**super().get_compile_config(), **dict(zip(names, self.gains, strict=True))}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        size = image_size(x)
+        boxes = convert_format(y["boxes"], self.bounding_box_format, "xyxy", image_shape=size)
+        parts = detection_loss(
+            y_pred, *anchor_points(*size), boxes, y["classes"], gains=self.gains, sample_weight=sample_weight
+        )
+        for tracker, part in zip(self.loss_trackers, parts.values(), strict=True):
+            tracker.update_state(part)
+        return sum(parts.values(), sum(self.losses, 0.0))
 
     def corners(self, raw, size, index=None):
         points, strides = anchor_points(*size)
@@ -98,3 +145,7 @@ class YOLOV8Detector(ObjectDetector):
             logits = rows_of(logits)(index)
             points, strides = keras.ops.take(points, index, axis=0), keras.ops.take(strides, index, axis=0)
         return boxes_from_distances(distances_from_bins(logits, BINS) * strides, points)
+
+
+def default_optimizer(num_classes):
+    return keras.optimizers.AdamW(0.002 * 5 / (4 + num_classes), weight_decay=0.0005, global_clipnorm=10.0)

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_cv.models.yolo_v8.biases import box_bias, class_bias
+
 BINS = 16  # whole numbers of cells, 0 to 15, that a distance is told by
 BOX_CHANNELS = 4 * BINS
 LEVELS = ("P3", "P4", "P5")
@@ -35,7 +37,7 @@ def doubled(x, name):
     return keras.layers.UpSampling2D(2, "channels_last", dtype=x.dtype, name=f"pa_fpn_{name}_upsampled")(x)
 
 
-def head(block, maps, num_classes, class_channels, class_bias):
+def head(block, maps, num_classes, class_channels):
     """`{"boxes": (B, A, 4 * BINS), "classes": (B, A, num_classes)}`, logits, float32; the levels one after the other.
 
     Args:
@@ -43,19 +45,17 @@ def head(block, maps, num_classes, class_channels, class_bias):
         maps: of the levels, fine to coarse.
         num_classes: number of classes.
         class_channels: width of the convolutions before the classes.
-        class_bias: (stride) -> the classes' first bias.
     """
     widths = {"box": max(BOX_CHANNELS, maps[0].shape[-1] // 4), "class": class_channels}
     outputs = {"box": BOX_CHANNELS, "class": num_classes}
     found = {"box": [], "class": []}
     for level, x in enumerate(maps, 1):
-        first = {"box": 1.0, "class": class_bias(4 * 2**level)}
+        biases = {"box": box_bias(), "class": class_bias(num_classes, stride=4 * 2**level)}
         for kind, width in widths.items():
             name = f"yolo_v8_head_{level}_{kind}"
             y = block.unit(x, width, 3, 1, f"{name}_1")
             y = block.unit(y, width, 3, 1, f"{name}_2")
-            bias = keras.initializers.Constant(first[kind])
-            y = block.conv(y, outputs[kind], 1, 1, f"{name}_3_conv", use_bias=True, bias_initializer=bias)
+            y = block.conv(y, outputs[kind], 1, 1, f"{name}_3_conv", use_bias=True, bias_initializer=biases[kind])
             reshape = keras.layers.Reshape((-1, outputs[kind]), dtype=block.dtype, name=f"{name}_reshape")
             found[kind].append(reshape(y))
     return {
