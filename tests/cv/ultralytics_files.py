@@ -36,9 +36,18 @@ def state_dict(size, shapes):
     return {name: torch.from_numpy(value(name, shape, size)) for name, shape in shapes.items()}
 
 
-def shrunk(shape, by):
-    """The shape with fewer channels, but those of images, boxes and one number for each bin."""
-    return tuple(length // by if length > 80 else length for length in shape)
+def narrow():
+    """`{name: shape}` of a network a quarter as wide as n, for five classes."""
+    return {name: tuple(narrowed(name, shape)) for name, shape in shapes("n").items()}
+
+
+def narrowed(name, shape):
+    """In the head the boxes' width is fixed; that of the classes, and their number, is 80 there."""
+    if not name.startswith("model.22."):
+        return [length // 4 if length > 3 else length for length in shape]
+    inputs = 1 if name.endswith(".0.conv.weight") else None
+    within = 5 if name.endswith((".2.weight", ".2.bias")) else 20
+    return [n // 4 if axis == inputs else (within, 20)[axis] if n == 80 else n for axis, n in enumerate(shape)]
 
 
 @contextlib.contextmanager
@@ -82,7 +91,7 @@ def layer(known, i, kind, tensors):
     found = unit(known, own) if kind == "Conv" else group(known, own, known[kind]())
     if kind == "SPPF":
         found.m = torch.nn.MaxPool2d(5, 1, 2)
-    for name, part in found.named_modules():
+    for part in found.modules():
         if type(part) is known["Bottleneck"]:
             part.add = i < 10
     return found

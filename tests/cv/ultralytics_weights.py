@@ -12,7 +12,7 @@ import numpy as np
 IMAGE_SIZE = (160, 192)
 IMAGES = 2
 SIZES = ("n", "s", "m")
-CLASS_BIAS = {"n": -10.15, "s": -5.45, "m": -9.0}  # such that some tens of boxes are above the threshold
+CLASS_BIAS = {"n": -8.0, "s": -5.3, "m": -5.0}  # such that some tens of boxes are above the threshold
 LAST = re.compile(r"model\.22\.cv[23]\.[012]\.2\.(weight|bias)")  # the convolutions that give logits
 DFL = "model.22.dfl.conv.weight"
 

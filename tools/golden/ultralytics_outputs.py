@@ -6,7 +6,8 @@ computes, and the names and shapes of its tensors:
     python -m venv peers && peers/bin/pip install ultralytics
     peers/bin/python tools/golden/ultralytics_outputs.py
 
-Weights and images follow the rule in `tests/cv/ultralytics_weights.py`, so that no weights are kept either. `<size>.npz`:
+Weights and images follow the rule in `tests/cv/ultralytics_weights.py`, so that no weights are kept either. In
+`yolov8<size>.npz` are
 
     points                          numbers of some of the points
     boxes, classes                  the raw logits there, `(B, points, 64)` and `(B, points, 80)`
