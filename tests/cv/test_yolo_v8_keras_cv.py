@@ -26,7 +26,7 @@ def test_raw_outputs(folder):
     model, expected = ObjectDetector.from_preset(folder), golden(CASE)
     assert type(model) is YOLOV8Detector and model.preprocessor is None
     raw = model(expected["images"].astype("float32"), training=False)
-    assert expected["boxes"].std() > 1 and expected["classes"].std() > 0.2
+    assert expected["boxes"].std() > 1 and expected["classes"].std() > 0.1
     np.testing.assert_allclose(keras.ops.convert_to_numpy(raw["boxes"]), expected["boxes"], atol=1e-4)
     probabilities = keras.ops.convert_to_numpy(keras.ops.sigmoid(raw["classes"]))
     np.testing.assert_allclose(probabilities, expected["classes"], atol=1e-5)
@@ -35,9 +35,9 @@ def test_raw_outputs(folder):
 def test_detections(folder):
     """By the thresholds that were saved, and with boxes of different classes against each other, as there."""
     model, expected = ObjectDetector.from_preset(folder), golden(CASE)
-    assert model.class_agnostic and (model.confidence_threshold, model.max_detections) == (0.6, 40)
+    assert model.class_agnostic and (model.confidence_threshold, model.max_detections) == (0.4, 40)
     found = model.predict(expected["images"].astype("float32"))
-    assert found["num_detections"].tolist() == expected["detected_num_detections"].tolist() == [28, 24]
+    assert found["num_detections"].tolist() == expected["detected_num_detections"].tolist() == [10, 10]
     np.testing.assert_array_equal(found["classes"], expected["detected_classes"])
     np.testing.assert_allclose(found["confidence"], expected["detected_confidence"], atol=1e-5)
     np.testing.assert_allclose(found["boxes"], expected["detected_boxes"], atol=1e-3)
