@@ -210,6 +210,20 @@ def call_ragged_in_graph(function, inputs):
     return tf.RaggedTensor.from_row_lengths(tf.ensure_shape(values, [None]), lengths, validate=False)
 
 
+def from_batches(batches, specs, count):
+    """A `tf.data.Dataset` of the `count` structures of arrays that the function `batches` yields.
+
+    `specs` is a structure of `keras.InputSpec`, with None for axes that vary.
+    """
+    try:
+        import tensorflow as tf
+    except ImportError:
+        raise ImportError("A tf.data.Dataset needs TensorFlow: pip install 'keras-zoo[tensorflow]'.") from None
+    signature = keras.tree.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), specs)
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(1)
+
+
 def kind(x):
     """Which sort of data set `x` is: "tf", "torch", "keras", "generator", or None for rows in memory."""
     if isinstance(x, keras.utils.PyDataset):

@@ -12,11 +12,11 @@ PACKAGES = ("keras_zoo", "keras_nlp", "keras_cv")
 # Inside a package a module may import from its own rank and below.
 RANKS = {
     **dict.fromkeys(("ops", "bounding_box", "images", "layers", "losses", "metrics", "tokenizers"), 0),
-    **dict.fromkeys(("generation", "samplers"), 1),
+    **dict.fromkeys(("generation", "samplers", "datasets"), 1),
     **dict.fromkeys(("tasks", "visualization"), 2),
     **dict.fromkeys(("models", "callbacks"), 3),
 }
-FILES = ("transformers", "huggingface_hub", "safetensors", "h5py", "onnx")
+FILES = ("transformers", "huggingface_hub", "safetensors", "h5py", "onnx", "yaml")
 DRAWING = ("PIL", "cv2", "matplotlib")
 HEAVY = ("tensorflow", "torch", "jax", "sacrebleu", "rouge_score", *FILES, *DRAWING)
 LONGEST_FILE = 400

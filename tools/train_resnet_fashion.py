@@ -9,15 +9,14 @@ second run starts from them. It needs torch under every backend, for the process
 Writes presets/embedded/resnet_tiny_fashion_mnist with weights in float16, the test accuracy in its card.
 """
 
-import gzip
 import json
 import math
-import subprocess
 import sys
 from pathlib import Path
 
 import keras
 import numpy as np
+from fashion_mnist import CLASSES, PACKAGE, read
 
 from keras_cv.layers import Augmenter, RandomAffine, RandomErasing, RandomFlip, RandomInvert
 from keras_cv.models import ResNetBackbone, ResNetImageClassifier, ResNetImageClassifierPreprocessor
@@ -25,20 +24,6 @@ from keras_zoo import WarmUpDecay
 
 NAME = "resnet_tiny_fashion_mnist"
 TARGET = Path(__file__).parents[1] / "presets" / "embedded" / NAME
-PACKAGE = "dataset-fashion-mnist"
-INSTALLED = Path("/usr/share/datasets/fashion-mnist")
-CLASSES = [
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-]
 SIZE, VALIDATION = 56, 5000  # twice the images' size, since the network's stem shrinks them by four
 MEAN, DEVIATION = 0.286, 0.353  # of the pixels in 0-1
 NETWORK = {
@@ -96,19 +81,6 @@ def enlarged(images):
     """Grey images as the preprocessor resizes them, uint8 `(N, SIZE, SIZE, 1)`."""
     resize = preprocessor().resized
     return np.stack([resize(image)[..., :1] for image in images])
-
-
-def read(work, part):
-    """`(images, labels)` of `"train"` or `"t10k"`: uint8 `(N, 28, 28)`, white on black, and whole numbers `(N,)`."""
-    folder = INSTALLED
-    if not folder.is_dir():
-        folder = work / "usr/share/datasets/fashion-mnist"
-        if not folder.is_dir():
-            subprocess.run(["apt-get", "download", PACKAGE], cwd=work, check=True)
-            subprocess.run(["dpkg-deb", "-x", str(next(work.glob(f"{PACKAGE}_*.deb"))), str(work)], check=True)
-    images = gzip.decompress((folder / f"{part}-images-idx3-ubyte.gz").read_bytes())
-    labels = gzip.decompress((folder / f"{part}-labels-idx1-ubyte.gz").read_bytes())
-    return np.frombuffer(images, "uint8", offset=16).reshape(-1, 28, 28), np.frombuffer(labels, "uint8", offset=8)
 
 
 def split(work):

@@ -1,6 +1,7 @@
 """Callbacks for training on images."""
 
+from keras_cv.callbacks.close_mosaic import CloseMosaic
 from keras_cv.callbacks.prediction_gallery import PredictionGallery
 from keras_cv.callbacks.pycoco_callback import PyCOCOCallback
 
-__all__ = ["PredictionGallery", "PyCOCOCallback"]
+__all__ = ["CloseMosaic", "PredictionGallery", "PyCOCOCallback"]

@@ -59,10 +59,7 @@ def upright(image, name):
         image.load()
     except Exception as error:
         raise broken(name, error) from error
-    try:
-        orientation = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # pixels are good; what cannot be read says nothing
-        orientation = 1
+    orientation = orientation_of(image)
     turns = pil.Transpose
     methods = (
         turns.FLIP_LEFT_RIGHT,
@@ -76,18 +73,34 @@ def upright(image, name):
     return image.transpose(methods[orientation - 2]) if orientation in range(2, 9) else image
 
 
-def check_file(path, max_pixels):
-    """Raises the `ValueError` of an unreadable file, without decoding most: header, and end of a JPEG or PNG.
+def orientation_of(image):
+    """How a camera was held: a number of EXIF's, 1 for upright."""
+    try:
+        return image.getexif().get(ORIENTATION, 1)
+    except Exception:  # pixels are good; what cannot be read says nothing
+        return 1
 
-    What looks wrong, and other formats, are decoded. A file damaged in its middle passes.
+
+def upright_size(image):
+    """`(height, width)` of what `upright` makes of an image that need not be decoded yet."""
+    width, height = image.size
+    return (width, height) if orientation_of(image) in range(5, 9) else (height, width)
+
+
+def check_file(path, max_pixels):
+    """`(height, width)` of a file's image, upright; or the `ValueError` of an unreadable one.
+
+    Most are not decoded: header, and end of a JPEG or PNG, are looked at. What looks wrong, and other formats, are
+    decoded. A file damaged in its middle passes.
     """
     with open(path, "rb") as file:
         image = open_header(file, repr(str(path)), max_pixels)
-        end = ENDS.get(image.format)
+        end, size = ENDS.get(image.format), upright_size(image)
         file.seek(max(0, os.path.getsize(path) - 64))
         if end is None or end not in file.read():
             file.seek(0)
             decode(file, repr(str(path)), max_pixels)
+    return size
 
 
 def unidentified(file, name):

@@ -181,6 +181,32 @@ class RandomImageLayer(ImageLayer):
         return self.draws.next()
 
 
+class Numbered(threading.local):
+    """Within it, in this thread, layers draw from streams that `numbers` decide, and not how often they were called.
+
+    A data set whose batches several threads make gives the same pictures so, whichever thread is first.
+    """
+
+    numbers, calls = None, 0
+
+    def __call__(self, *numbers):
+        self.numbers, self.calls = numbers, 0
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.numbers = None
+
+    def next(self):
+        self.calls += 1
+        return (*self.numbers, self.calls)
+
+
+numbered = Numbered()
+
+
 class Draws:
     """The random streams of a layer's calls, numbered across threads."""
 
@@ -190,6 +216,8 @@ class Draws:
     def next(self):
         if tfdata.learning_shapes.active:
             return np.random.default_rng(0)
+        if numbered.numbers is not None:
+            return np.random.default_rng([self.seed, *numbered.next()])
         with self.lock:
             number = self.calls
             self.calls += 1

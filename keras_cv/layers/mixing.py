@@ -190,12 +190,13 @@ class Mosaic(Mixing):
     def augment(self, batch, random):
         height, width = batch.size
         count = len(batch)
-        quarters = [batch, *(batch.take(rows) for rows in random.integers(0, count, (3, count)))]
+        places = [np.arange(count), *random.integers(0, count, (3, count))]
+        quarters = [batch.replace(images=None, masks=None).take(rows) for rows in places]
         across = np.rint(width * self._offset.draw(random, (count,))).astype(int)
         down = np.rint(height * self._offset.draw(random, (count,))).astype(int)
-        mixed = batch.replace(images=tile([x.images for x in quarters], across, down))
+        mixed = batch.replace(images=tile(batch.images, places, across, down))
         if batch.masks is not None:
-            mixed = mixed.replace(masks=tile([x.masks for x in quarters], across, down))
+            mixed = mixed.replace(masks=tile(batch.masks, places, across, down))
         if batch.labels is not None:
             x, y = across / width, down / height
             shares = x * y, (1 - x) * y, x * (1 - y), (1 - x) * (1 - y)
@@ -215,13 +216,17 @@ class Mosaic(Mixing):
         return mixed.replace(boxes=np.concatenate(boxes, 1), rows=rows).compact(self.max_boxes)
 
 
-def tile(quarters, across, down):
-    """Four arrays `(B, H, W, C)` around the points `across`, `down`, `(B,)`, each from the side that is near it."""
-    out = np.empty_like(quarters[0])
-    for i, (x, y) in enumerate(zip(across, down, strict=True)):
-        height, width = out.shape[1:3]
-        out[i, :y, :x] = quarters[0][i, height - y :, width - x :]
-        out[i, :y, x:] = quarters[1][i, height - y :, : width - x]
-        out[i, y:, :x] = quarters[2][i, : height - y, width - x :]
-        out[i, y:, x:] = quarters[3][i, : height - y, : width - x]
+def tile(images, places, across, down):
+    """Four of `images` `(B, H, W, C)` around the points `across`, `down`, `(B,)`, each from the side that is near it.
+
+    `places` are four arrays `(B,)`, of the images above left, above right, below left and below right.
+    """
+    out = np.empty_like(images)
+    for new, x, y, rows in zip(out, across, down, np.transpose(places), strict=True):
+        height, width = new.shape[:2]
+        a, b, c, d = (images[row] for row in rows)
+        new[:y, :x] = a[height - y :, width - x :]
+        new[:y, x:] = b[height - y :, : width - x]
+        new[y:, :x] = c[: height - y, width - x :]
+        new[y:, x:] = d[: height - y, : width - x]
     return out

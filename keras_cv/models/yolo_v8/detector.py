@@ -139,7 +139,7 @@ class YOLOV8Detector(ObjectDetector):
         return sum(parts.values(), sum(self.losses, 0.0))
 
     def corners(self, raw, size, index=None):
-        points, strides = anchor_points(*size)
+        points, strides = map(keras.ops.convert_to_tensor, anchor_points(*size))
         logits, strides = raw["boxes"], strides[:, None]
         if index is not None:
             logits = rows_of(logits)(index)
