@@ -33,7 +33,7 @@ class Family:
     transformers how the transformers library stores it (`keras_zoo.formats.transformers.Checkpoint`), or None
     keras_hub    how KerasHub stores it (`keras_zoo.formats.keras_hub.HubCheckpoint`), or None
     keras_cv     how KerasCV stores it (`keras_zoo.formats.keras_cv.CVCheckpoint`), or None
-    state_dict   how torchvision and timm store it (`keras_zoo.formats.state_dict.StateDict`), or None
+    state_dict   how torchvision, timm or Ultralytics store it (`keras_zoo.formats.state_dict.StateDict`), or None
     """
 
     name: str

@@ -29,7 +29,8 @@ def anchor_points(height, width, strides=STRIDES):
 
 def boxes_from_distances(distances, points):
     """Boxes `(…, A, 4)`, xyxy, from distances left, top, right and bottom `(…, A, 4)` of `points` `(A, 2)`; pixels."""
-    return ops.concatenate([points - distances[..., :2], points + distances[..., 2:]], axis=-1)
+    corners = ops.subtract(points, distances[..., :2]), ops.add(points, distances[..., 2:])
+    return ops.concatenate(corners, axis=-1)
 
 
 def distances_from_bins(logits, bins):

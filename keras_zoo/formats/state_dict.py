@@ -1,7 +1,7 @@
-"""Plain state dicts, as torchvision's files are, and timm's folders, which add a config.json.
+"""Plain state dicts, as torchvision's files are, timm's folders, which add a config.json, and pickled torch modules.
 
 A state dict says nothing beside its tensors, so a family reads off their names and shapes what the network is, and
-whatever it has no place for is an error.
+whatever it has no place for is an error. A module's file has the tensors of its state dict, and settings.
 """
 
 import re
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from keras_zoo import lora, registry, weights
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.layout import Layout
+from keras_zoo.formats.module_file import open_module
 from keras_zoo.formats.safetensors_file import open_tensors, read_header
 from keras_zoo.formats.torch_file import open_torch
 from keras_zoo.sources import FILES
@@ -18,17 +19,20 @@ from keras_zoo.sources import FILES
 
 @dataclass(frozen=True)
 class StateDict:
-    """How torchvision and timm store one family.
+    """How torchvision, timm and files of whole modules store one family.
 
     fits            tensors -> whether they are of this family
     read_config     tensors -> the backbone's arguments
     read_task       tensors -> the arguments of the family's first task, None where it is not there
     table           backbone -> weight table (see `keras_zoo.weights`)
     head_table      task -> weight table of the task's own layers
+    head            patterns of the tensors of the task's own layers
     ignored         patterns of tensors that hold no weight
     preprocessor    its arguments where nothing says them
     architectures   pattern of timm's names for what is read
     read_timm       timm's config -> (task's arguments, preprocessor's arguments)
+    read_module     the file of a whole module (`keras_zoo.formats.module_file.ModuleFile`) -> more of the task's
+                    arguments; it must raise `PresetError` where the module is set to what the task does not compute
     """
 
     fits: Callable
@@ -36,18 +40,27 @@ class StateDict:
     read_task: Callable
     table: Callable
     head_table: Callable
+    head: tuple
     ignored: tuple = ()
     preprocessor: dict = field(default_factory=dict)
     architectures: str = ""
     read_timm: Callable | None = None
+    read_module: Callable | None = None
 
 
 class StateDictLayout(Layout):
-    title = "a torch state dict (.pth or .safetensors, alone in its folder)"
+    title = "a torch state dict or module (.pth, .pt or .safetensors, alone in its folder)"
 
     def __init__(self, path):
-        tensors = read_header(path) if path.suffix == ".safetensors" else open_torch(path)
+        if path.suffix == ".safetensors":
+            tensors, module = read_header(path), None
+        else:
+            module = open_module(path)
+            tensors = open_torch(path) if module is None else module.tensors
         self.open(tensors, family_of(tensors, path))
+        if module is not None and self.stored.read_module is not None:
+            settings = understood(self.stored.read_module, module, path)
+            self.task_config = None if self.task_config is None else self.task_config | settings
 
     def open(self, tensors, family):
         self.tensors_of_file, self.family, self.stored = tensors, family, family.state_dict
@@ -74,8 +87,7 @@ class StateDictLayout(Layout):
         if self.task_class is not None:
             known = isinstance(model, self.task_class)
             head = weights.table_bindings(own, self.stored.head_table(model)) if known else {}
-        left = () if head else [f"{name}.*" for name in ("fc", "head.fc")]
-        return found | head, (*self.stored.ignored, *left)
+        return found | head, (*self.stored.ignored, *(() if head else self.stored.head))
 
 
 class TimmLayout(StateDictLayout):
@@ -86,20 +98,23 @@ class TimmLayout(StateDictLayout):
         old = folder / "pytorch_model.bin"
         torch_file = old.is_file() and not list(folder.glob("*.safetensors*"))
         self.open(open_torch(old) if torch_file else open_tensors(folder), family)
-        try:
-            task, self.preprocessor_config = self.stored.read_timm(config)
-        except PresetError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            raise PresetError(
-                f"{folder / 'config.json'} holds values that are not understood: {error!r:.200}"
-            ) from None
+        task, self.preprocessor_config = understood(self.stored.read_timm, config, folder / "config.json")
         if self.task_config is not None:
             self.task_config |= task
 
     @staticmethod
     def recognises(config):
         return isinstance(config.get("architecture"), str) and "model_type" not in config
+
+
+def understood(read, found, path):
+    """`read(found)`; whatever values of a wrong type make it raise is a `PresetError`."""
+    try:
+        return read(found)
+    except PresetError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise PresetError(f"{path} holds values that are not understood: {error!r:.200}") from None
 
 
 def family_of(tensors, path):

@@ -31,8 +31,9 @@ def open_torch(path):
     except Exception as error:  # torch raises what its unpickler, its archive reader or the file system raise
         reason = str(error).split("\n")[0]
         raise PresetError(
-            f"{path} cannot be read as a torch state dict: {reason} Files that hold whole modules are not read, since "
-            "unpickling those runs code: save module.state_dict(), or use safetensors."
+            f"{path} cannot be read as a torch state dict: {reason} Beside tensors only modules are read, and not "
+            "those of files of before torch 1.6, since unpickling those runs code: save module.state_dict(), or use "
+            "safetensors."
         ) from None
     return {name: TorchTensor(tensor) for name, tensor in state_of(found, path, torch).items()}
 

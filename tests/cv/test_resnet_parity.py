@@ -145,7 +145,7 @@ def test_files_that_are_no_state_dict(tmp_path):
     torch.save(Anything(), path)
     with pytest.raises(PresetError, match=r"model\.pth cannot be read .*unpickling those runs code"):
         Task.from_preset(path)
-    torch.save(torchvision.models.resnet18(), path)
+    torch.save(torchvision.models.resnet18(), path, _use_new_zipfile_serialization=False)
     with pytest.raises(PresetError, match=r"save module\.state_dict\(\), or use safetensors"):
         Task.from_preset(path)
     path.write_bytes(b"nothing of the sort")

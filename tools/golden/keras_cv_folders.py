@@ -30,13 +30,16 @@ def network(cls, *filters, rescaling=False, **settings):
     return cls(stackwise_filters=filters, stackwise_strides=[1, 2], include_rescaling=rescaling, **settings)
 
 
-def scaled(model, seed):
-    """Random values in every variable, such that the activations keep their size; statistics away from 0 and 1."""
+def scaled(model, seed, levels=3):
+    """Random values in every variable, such that the activations keep their size; statistics away from 0 and 1.
+
+    Kernels have `levels` values from one standard deviation to the next.
+    """
     random = np.random.default_rng(seed)
     for weight in model.weights:
         value = random.normal(0, 1, weight.shape)
         if weight.name == "kernel":
-            value = np.round(value * 3) / 3 * np.sqrt(2 / np.prod(weight.shape[:-1]))
+            value = np.round(value * levels) / levels * np.sqrt(2 / np.prod(weight.shape[:-1]))
         elif weight.name == "moving_variance":
             value = np.exp(value / 2)
         else:
@@ -60,6 +63,11 @@ def saved(case, thing):
     arrays = keras.Model(backbone.inputs, levels).predict(batch, verbose=0)
     arrays |= {"features": backbone.predict(batch, verbose=0), "outputs": thing.predict(batch, verbose=0)}
     np.savez_compressed(FOLDER / f"{case}.npz", **arrays)
+    compress(folder)
+
+
+def compress(folder):
+    """Every HDF5 file of a folder."""
     for path in folder.glob("*.h5"):
         (folder / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
         path.unlink()

@@ -194,6 +194,7 @@ STATE_DICT = StateDict(
     read_task=read_task,
     table=table,
     head_table=head_table,
+    head=("fc.*", "head.fc.*"),
     ignored=("*.num_batches_tracked",),
     # torchvision's transforms for its first weights of every ResNet
     preprocessor={"image_size": [224, 224], "resize_to": 256, "antialias": True}

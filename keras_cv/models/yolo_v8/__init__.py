@@ -5,6 +5,7 @@ import numpy as np
 from keras_cv.models.yolo_v8.backbone import YOLOV8Backbone
 from keras_cv.models.yolo_v8.detector import YOLOV8Detector, YOLOV8DetectorPreprocessor
 from keras_cv.models.yolo_v8.keras_cv import KERAS_CV
+from keras_cv.models.yolo_v8.torch_names import STATE_DICT
 from keras_zoo.registry import Family, register
 
 
@@ -23,5 +24,6 @@ FAMILY = register(
         example=image_batch,
         tiny_preprocessors={"YOLOV8Detector": lambda: YOLOV8DetectorPreprocessor((64, 32))},
         keras_cv=KERAS_CV,
+        state_dict=STATE_DICT,
     )
 )

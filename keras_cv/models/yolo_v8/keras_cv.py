@@ -46,7 +46,8 @@ def read_detector(config):
     thresholds = {name: decoder.get("config", {})[name] for name in DECODER if name in decoder.get("config", {})}
     filters = config["backbone"]["config"]["stackwise_channels"]
     widest = max(config["num_classes"], filters[1])
-    return {"downsample_depth": 2, "class_channels": widest, "class_agnostic": True} | thresholds | config
+    agnostic = decoder.get("class_name", "NonMaxSuppression") == "NonMaxSuppression"
+    return {"downsample_depth": 2, "class_channels": widest, "class_agnostic": agnostic} | thresholds | config
 
 
 KERAS_CV = CVCheckpoint(
@@ -64,8 +65,15 @@ KERAS_CV = CVCheckpoint(
         "YOLOV8Detector": CVClass(
             "YOLOV8Detector",
             Settings(
-                ("num_classes", "bounding_box_format", "fpn_depth", "downsample_depth", "class_channels", *DECODER),
-                defaults={"class_agnostic": True},
+                (
+                    "num_classes",
+                    "bounding_box_format",
+                    "fpn_depth",
+                    "downsample_depth",
+                    "class_channels",
+                    "class_agnostic",
+                    *DECODER,
+                ),
                 unread=("label_encoder", "prediction_decoder"),
                 prepare=read_detector,
             ),
