@@ -69,4 +69,4 @@ def gradients(function, *arrays):
         tensors = [torch.tensor(array, requires_grad=True) for array in arrays]
         value = function(*tensors)
         grads = torch.autograd.grad(value, tensors)
-    return float(value), [ops.convert_to_numpy(grad) for grad in grads]
+    return float(ops.convert_to_numpy(value)), [ops.convert_to_numpy(grad) for grad in grads]

@@ -174,7 +174,6 @@ def test_what_does_not_overlap_is_never_assigned(random):
 
 
 def test_only_points_within_and_at_most_so_many(batch):
-    scores, boxes, classes, truth_boxes = batch
     for matches in (1, 3):
         target_boxes, _, foreground = assign(*batch, max_matches=matches, smallest_side=0)
         assert foreground.any() and (target_boxes[~foreground] == -1).all()
