@@ -3,6 +3,7 @@
 __version__ = "0.1.0"
 
 from keras_zoo import installed_backend  # isort: skip  # noqa: F401  before anything imports Keras
+from keras_zoo.averaging import WeightsEMA
 from keras_zoo.backbone import Backbone
 from keras_zoo.errors import PresetError
 from keras_zoo.preprocessor import Preprocessor
@@ -19,6 +20,7 @@ __all__ = [
     "Task",
     "TorchModule",
     "WarmUpDecay",
+    "WeightsEMA",
     "__version__",
     "list_presets",
 ]

@@ -1,7 +1,5 @@
 """Which point of the grid learns which object: the task-aligned assignment, as a pure function of `keras.ops`."""
 
-import math
-
 from keras import ops
 
 from keras_cv.ops.boxes import split_corners
@@ -97,12 +95,15 @@ def scores_of(scores, truth_classes, alpha):
 
 
 def raised(x, exponent):
-    """`x ** exponent` for `x` of at least 0; roots and whole powers cost a hundredth of any other."""
+    """`x ** exponent` for `x` of at least 0; the square root and whole powers by products, which cost much less."""
     if exponent == 0.5:
         return ops.sqrt(x)
-    if exponent in range(1, 13):
-        return math.prod([x] * int(exponent))
-    return ops.power(x, exponent)
+    if exponent not in range(1, 17):
+        return ops.power(x, exponent)
+    power = x
+    for bit in f"{int(exponent):b}"[1:]:
+        power = power * power * x if bit == "1" else power * power
+    return power
 
 
 def resolve(measures, overlaps, matches):

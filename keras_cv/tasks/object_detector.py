@@ -80,8 +80,9 @@ class ObjectDetector(Fusing, InBatches, Task):
         if not isinstance(decoder, Suppression) or decoder.bounding_box_format != self.bounding_box_format:
             given = getattr(decoder, "bounding_box_format", None)
             raise ValueError(
-                f"prediction_decoder must be a keras_cv.layers.NonMaxSuppression, or another such layer, with "
-                f"bounding_box_format={self.bounding_box_format!r}, that of the detector; got {type(decoder).__name__} with {given!r}."
+                "prediction_decoder must be a keras_cv.layers.NonMaxSuppression, or another such layer, with the "
+                f"detector's bounding_box_format, {self.bounding_box_format!r}; got {type(decoder).__name__} with "
+                f"{given!r}."
             )
         return decoder
 

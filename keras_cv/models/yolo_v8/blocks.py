@@ -8,7 +8,7 @@ from keras_cv.models.conv_norm import ConvNorm
 POOL_SIZE = 5
 
 
-class Blocks(ConvNorm):
+class CrossStageBlocks(ConvNorm):
     """Convolutions with activations, and the two blocks of YOLOv8; maps are channels last."""
 
     def unit(self, x, filters, kernel_size, stride, name):
@@ -39,6 +39,6 @@ class Blocks(ConvNorm):
 
 
 def blocks(activation, fused, dtype):
-    return Blocks(
+    return CrossStageBlocks(
         activation=activation, epsilon=1e-3, momentum=0.97, fused=fused, data_format="channels_last", dtype=dtype
     )

@@ -11,6 +11,7 @@ from keras_cv.ops.anchors import anchor_points, boxes_from_distances, distances_
 from keras_cv.ops.nms import rows_of
 from keras_cv.tasks import ObjectDetector, ObjectDetectorPreprocessor
 from keras_cv.tasks.object_detector import image_size
+from keras_cv.training import detection_optimizer
 
 
 class YOLOV8DetectorPreprocessor(ObjectDetectorPreprocessor):
@@ -101,7 +102,7 @@ class YOLOV8Detector(ObjectDetector):
         """As `keras.Model.compile`, with the losses that YOLOv8 trains by; see `keras_cv.models.yolo_v8.loss`.
 
         Args:
-            optimizer: `"auto"` is AdamW, see `keras_cv.training`.
+            optimizer: `"auto"` is `keras_cv.training.detection_optimizer(num_classes)`.
             box_loss: `"ciou"`, the only one.
             classification_loss: `"binary_crossentropy"`, the only one.
             box_loss_weight, classification_loss_weight, dfl_loss_weight: factors of the three parts, the last of which
@@ -119,7 +120,7 @@ class YOLOV8Detector(ObjectDetector):
                 f"{type(self).__name__} has its own loss, and metrics are those of detections: give "
                 "keras_cv.callbacks.PyCOCOCallback to fit."
             )
-        super().compile(default_optimizer(self.num_classes) if optimizer == "auto" else optimizer, **kwargs)
+        super().compile(detection_optimizer(self.num_classes) if optimizer == "auto" else optimizer, **kwargs)
         self.gains = box_loss_weight, classification_loss_weight, dfl_loss_weight
         if not hasattr(self, "loss_trackers"):
             self.loss_trackers = [keras.metrics.Mean(name=f"{part}_loss") for part in ("box", "class", "dfl")]
@@ -145,7 +146,3 @@ class YOLOV8Detector(ObjectDetector):
             logits = rows_of(logits)(index)
             points, strides = keras.ops.take(points, index, axis=0), keras.ops.take(strides, index, axis=0)
         return boxes_from_distances(distances_from_bins(logits, BINS) * strides, points)
-
-
-def default_optimizer(num_classes):
-    return keras.optimizers.AdamW(0.002 * 5 / (4 + num_classes), weight_decay=0.0005, global_clipnorm=10.0)

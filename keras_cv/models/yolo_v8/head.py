@@ -14,7 +14,7 @@ def aggregate(block, features, depth, downsample_depth):
     """Features of the levels, fine to coarse, each told of the others: down the pyramid and up again (PANet).
 
     Args:
-        block: `Blocks`.
+        block: `CrossStageBlocks`.
         features: three maps.
         depth: number of bottlenecks in the blocks on the way down.
         downsample_depth: and in those on the way up.
@@ -41,7 +41,7 @@ def head(block, maps, num_classes, class_channels):
     """`{"boxes": (B, A, 4 * BINS), "classes": (B, A, num_classes)}`, logits, float32; the levels one after the other.
 
     Args:
-        block: `Blocks`.
+        block: `CrossStageBlocks`.
         maps: of the levels, fine to coarse.
         num_classes: number of classes.
         class_channels: width of the convolutions before the classes.
@@ -62,4 +62,3 @@ def head(block, maps, num_classes, class_channels):
         key: keras.layers.Activation("linear", dtype="float32", name=key)(ops.concatenate(found[kind], axis=1))
         for key, kind in (("boxes", "box"), ("classes", "class"))
     }
-

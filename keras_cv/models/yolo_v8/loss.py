@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_cv.losses.distribution_focal import distribution_focal_loss
+from keras_cv.ops.anchors import boxes_from_distances, distances_from_bins
 from keras_cv.ops.assigning import assign_task_aligned
 from keras_cv.ops.iou import compute_ciou
 
@@ -50,7 +51,7 @@ def detection_loss(
     )
     strides = strides[:, None]
     centres = points / strides
-    boxes = boxes_in_strides(box_logits, centres)
+    boxes = boxes_from_distances(distances_from_bins(box_logits, box_logits.shape[-1] // 4), centres)  # in strides
     target_boxes, target_scores, _ = assigner(
         ops.stop_gradient(ops.sigmoid(logits)),
         ops.stop_gradient(boxes) * strides,
@@ -75,11 +76,3 @@ def detection_loss(
         image_weights = ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1))
         parts = {name: part * image_weights for name, part in parts.items()}
     return {name: gain * ops.sum(part) / total for gain, (name, part) in zip(gains, parts.items(), strict=True)}
-
-
-def boxes_in_strides(box_logits, centres):
-    """Predicted boxes `(B, A, 4)`, xyxy in strides: each side at its expected distance from the point."""
-    bins = box_logits.shape[-1] // 4
-    shares = ops.softmax(ops.reshape(box_logits, (-1, *box_logits.shape[1:-1], 4, bins)), axis=-1)
-    distances = ops.sum(shares * ops.arange(bins, dtype="float32"), axis=-1)  # (B, A, 4)
-    return ops.concatenate([centres - distances[..., :2], centres + distances[..., 2:]], axis=-1)

@@ -1,0 +1,5 @@
+"""What training a detector wants besides a loss."""
+
+from keras_cv.training.optimizer import detection_optimizer
+
+__all__ = ["detection_optimizer"]
