@@ -29,6 +29,7 @@ class PyCOCOCallback(keras.callbacks.Callback):
         cache: keeps the batches in memory after the first epoch, as KerasCV does, so that reading and preparing them
             is done once. With False they are asked for each time; a generator then has nothing more to give.
         class_names: a list, or a dictionary from numbers to names; by default the model's or the data's `class_names`.
+        confidence_threshold: for detectors that have one: precision at every recall counts unsure detections, too.
 
     Attributes:
         scores: the last `BoxScores`, whose `print` is a table of classes; None before.
@@ -37,13 +38,14 @@ class PyCOCOCallback(keras.callbacks.Callback):
     does.
     """
 
-    def __init__(self, validation_data, bounding_box_format, cache=True, class_names=None):
+    def __init__(self, validation_data, bounding_box_format, cache=True, class_names=None, confidence_threshold=0.001):
         super().__init__()
         self.validation_data = validation_data
         self.bounding_box_format = known_format(bounding_box_format)
         if not cache and tfdata.kind(validation_data) == "generator":
             raise ValueError("A generator yields its batches once: give cache=True, or a data set.")
         self.cache = cache
+        self.confidence_threshold = confidence_threshold
         self.cached = None
         self.class_names = class_names if class_names is not None else getattr(validation_data, "class_names", None)
         as_dictionary(self.class_names)
@@ -59,8 +61,10 @@ class PyCOCOCallback(keras.callbacks.Callback):
         records = BoxRecords()
         predicted = getattr(self.model, "bounding_box_format", None) or self.bounding_box_format
         formats = self.bounding_box_format, known_format(predicted)
+        detector = hasattr(self.model, "confidence_threshold")
+        options = {"confidence_threshold": self.confidence_threshold} if detector else {}
         for images, boxes in self.batches():
-            detections = self.model.predict(images, verbose=0)
+            detections = self.model.predict(images, verbose=0, **options)
             if not isinstance(detections, dict):
                 raise ValueError(f"The model's predict must give a dictionary of boxes; got {type(detections)}.")
             sizes = sizes_of(images) if any(map(is_relative, formats)) else None
