@@ -79,11 +79,11 @@ def assign_task_aligned(
 def inside(points, boxes, smallest_side):
     """Whether each point lies within each box, its edges excluded: `(A, 2)`, `(B, N, 4)` -> booleans `(B, N, A)`."""
     x1, y1, x2, y2 = split_corners(boxes[..., None, :], "xyxy")  # (B, N, 1) each
-    within = (x2 > x1) & (y2 > y1)
-    for low, high, values in ((x1, x2, points[:, 0]), (y1, y2, points[:, 1])):
-        wider = ops.maximum(smallest_side - (high - low), 0.0) / 2
-        within = within & (values > low - wider) & (values < high + wider)
-    return within
+    across, down = (
+        ops.abs(values - (low + high) / 2) < ops.maximum(high - low, smallest_side) / 2
+        for low, high, values in ((x1, x2, points[:, 0]), (y1, y2, points[:, 1]))
+    )
+    return across & down
 
 
 def scores_of(scores, truth_classes, alpha):
