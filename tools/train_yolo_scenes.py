@@ -2,7 +2,7 @@
 
 Usage: KERAS_BACKEND=tensorflow python tools/train_yolo_scenes.py WORK_FOLDER
 
-Trains on composed scenes, see tools/scenes.py, none of which comes twice, and says by 1,000 scenes of the validation
+Trains on composed scenes, see tools/scenes.py, none of which comes twice, and says by 500 scenes of the validation
 split how far it is. The 2,000 scenes of the test split are read once, at the end. An hour or two on one processor core;
 the state is kept in WORK_FOLDER after each epoch, and a second run goes on from there.
 Writes presets/embedded/yolo_v8_xs_fashion_scenes with weights in float16, its precision in its card.
@@ -25,8 +25,8 @@ NAME = "yolo_v8_xs_fashion_scenes"
 TARGET = Path(__file__).parents[1] / "presets" / "embedded" / NAME
 SIZE = 256
 NETWORK = {"stackwise_channels": [32, 64, 128, 256], "stackwise_depth": [1, 2, 2, 1]}  # YOLOv8 n
-EPOCHS, STEPS, BATCH = 14, 500, 16
-COUNTS = {"val": 1000, "test": 2000}
+EPOCHS, STEPS, BATCH = 10, 500, 16
+COUNTS = {"val": 500, "test": 2000}
 
 
 class Batches(keras.utils.PyDataset):

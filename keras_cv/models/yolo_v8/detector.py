@@ -6,6 +6,7 @@ from keras_cv.bounding_box import convert_format
 from keras_cv.models.arguments import check_sizes
 from keras_cv.models.yolo_v8.blocks import blocks
 from keras_cv.models.yolo_v8.head import BINS, LEVELS, aggregate, head
+from keras_cv.models.yolo_v8.label_encoder import YOLOV8LabelEncoder
 from keras_cv.models.yolo_v8.loss import GAINS, detection_loss
 from keras_cv.ops.anchors import anchor_points, boxes_from_distances, distances_from_bins
 from keras_cv.ops.nms import rows_of
@@ -43,6 +44,7 @@ class YOLOV8Detector(ObjectDetector):
         confidence_threshold, iou_threshold, max_detections, class_agnostic: of `prediction_decoder`, see
             `keras_cv.layers.NonMaxSuppression`.
         prediction_decoder: a `keras_cv.layers.NonMaxSuppression` in place of these four.
+        label_encoder: a `YOLOV8LabelEncoder`, for another way of giving points their objects in training; not saved.
         fused: see `keras_cv.ops.fuse`.
     """
 
@@ -76,6 +78,7 @@ class YOLOV8Detector(ObjectDetector):
             max_detections=max_detections,
             class_agnostic=class_agnostic,
         )
+        self.label_encoder = kwargs.pop("label_encoder", None) or YOLOV8LabelEncoder(self.num_classes)
         self.fpn_depth = fpn_depth
         self.downsample_depth = fpn_depth if downsample_depth is None else downsample_depth
         check_sizes("", fpn_depth=[self.fpn_depth], downsample_depth=[self.downsample_depth])
@@ -132,9 +135,8 @@ class YOLOV8Detector(ObjectDetector):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         size = image_size(x)
         boxes = convert_format(y["boxes"], self.bounding_box_format, "xyxy", image_shape=size)
-        parts = detection_loss(
-            y_pred, *anchor_points(*size), boxes, y["classes"], gains=self.gains, sample_weight=sample_weight
-        )
+        how = {"gains": self.gains, "assigner": self.label_encoder, "sample_weight": sample_weight}
+        parts = detection_loss(y_pred, *anchor_points(*size), boxes, y["classes"], **how)
         for tracker, part in zip(self.loss_trackers, parts.values(), strict=True):
             tracker.update_state(part)
         return sum(parts.values(), sum(self.losses, 0.0))
