@@ -22,7 +22,8 @@ class RecordLayout(Layout):
         self.name, self.record = name, record
         self.family = registry.families()[record["family"]]
         self.backbone_config = record["config"]
-        self.task_class, self.task_config = self.family.classes[record["class_name"]], record.get("task", {})
+        cls = self.family.classes[record["class_name"]]
+        self.task_class, self.task_config = None if cls is self.family.backbone else cls, record.get("task", {})
         self.preprocessor_config = record.get("preprocessor", {})
 
     def tokenizer_config(self, cls):
@@ -32,6 +33,10 @@ class RecordLayout(Layout):
     @property
     def has_vocabulary(self):
         return self.record.get("vocabulary", "embedded") is not None
+
+    @property
+    def has_weights(self):
+        return bool(self.record["sources"])
 
     @functools.cached_property
     def published(self):
@@ -126,7 +131,7 @@ def build(layout, make, load_weights):
     """The model `make` gives, with the preset's weights read straight into its variables."""
     if layout.backbone_config is None:
         raise PresetError("The preset holds no model: it has no config.json.")
-    if not load_weights:
+    if not (load_weights and layout.has_weights):
         return make()
     tensors = layout.tensors()
     depth = depth_of(layout.backbone_config)

@@ -45,7 +45,12 @@ def fetch(address):
         return Path(rest)
     if scheme == "hf":
         return fetch_from_hub(address, rest)
-    raise PresetError(f"{address!r}: the scheme {scheme!r} is not known; use 'hf://owner/name', 'file://' or a folder.")
+    if scheme == "kaggle":
+        return fetch_from_kaggle(address, rest)
+    raise PresetError(
+        f"{address!r}: the scheme {scheme!r} is not known; use 'hf://owner/name', "
+        "'kaggle://owner/model/framework/variation/version', 'file://' or a folder."
+    )
 
 
 def fetch_from_hub(address, rest):
@@ -63,6 +68,19 @@ def fetch_from_hub(address, rest):
         reason = str(error).strip().split("\n")[0]
         raise PresetError(f"{address!r} could not be fetched: {type(error).__name__}: {reason}") from error
     return folder
+
+
+def fetch_from_kaggle(address, handle):
+    """`owner/model/framework/variation/version` through `kagglehub`, which brings cache and tokens."""
+    try:
+        import kagglehub
+    except ImportError:
+        raise PresetError(f"{address!r} is fetched by kagglehub: pip install 'keras-zoo[kaggle]'.") from None
+    try:
+        return Path(kagglehub.model_download(handle))
+    except Exception as error:  # the client raises its own, the HTTP library's and the file system's errors
+        reason = str(error).strip().split("\n")[0]
+        raise PresetError(f"{address!r} could not be fetched: {type(error).__name__}: {reason}") from error
 
 
 def fetch_record(name, record):

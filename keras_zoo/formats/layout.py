@@ -11,11 +11,13 @@ class Layout:
     task_class, task_config    the task's class, or None where the preset is a bare backbone, and its own arguments
     preprocessor_config        the preprocessor's arguments without its tokenizer; None where it has no preprocessor
     preprocessor_class         the class they are of, None where the preset does not say
+    has_weights                False for an architecture under a name, whose weights are random
     """
 
     title = ""
     backbone_config = task_config = preprocessor_config = None
     family = task_class = preprocessor_class = None
+    has_weights = True
 
     def tokenizer_config(self, cls):
         """The arguments of the tokenizer, of class `cls`, its vocabulary included."""
