@@ -1,6 +1,7 @@
 """What backbones and tasks share: a functional Keras model that may name its layers before it has its graph."""
 
 import os
+import warnings
 
 import keras
 
@@ -47,6 +48,8 @@ class ZooModel(Configured, keras.Model):
         if format == "onnx" and (backend := exporting.writer(format)) != keras.backend.backend():
             return exporting.export_under(backend, self, filepath, format, **kwargs)
         self._called = True  # a functional model has its graph from the start; Keras asks for a call all the same
-        super().export(os.fspath(filepath), format=format, **kwargs)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"(keras|torch)\.")  # of tracing, which is what exporters do
+            super().export(os.fspath(filepath), format=format, **kwargs)
         if format == "onnx":
             onnx_graph.fold_padding(filepath)

@@ -30,4 +30,4 @@ def test_exported_classifier(data_format, random, tmp_path):
     counts = collections.Counter(node.op_type for node in onnx.load(path).graph.node)
     convolutions = [layer for layer in fused.backbone.layers if isinstance(layer, keras.layers.Conv2D)]
     assert counts["Conv"] == len(convolutions) and counts["BatchNormalization"] == 0
-    assert counts["Pad"] == 0 or BACKEND == "torch"  # torch pads strided convolutions by a node of its own
+    assert counts["Pad"] == 0
