@@ -192,7 +192,7 @@ def transform_boxes(model, matrix):
 
 
 def name_outputs(model, names):
-    """Calls the outputs `names`, in their order, and the first axis of inputs and outputs `batch` unless it is fixed."""
+    """Calls the outputs `names`, in their order, and a first axis of any length `batch`."""
     graph = model.graph
     rename(graph, {name: f"{name}_inside" for name in names if name not in [x.name for x in graph.output]})
     rename(graph, {value.name: name for value, name in zip(graph.output, names, strict=True)})

@@ -133,7 +133,9 @@ def test_formats_of_boxes_and_thresholds(images, tmp_path, bounding_box_format):
     assert found["boxes"].shape == (3, 12, 4)
     if bounding_box_format.startswith("rel"):
         corners = new_detector("xyxy", class_agnostic=True).predict(images, **limits)["boxes"]
-        np.testing.assert_allclose(convert_format(found["boxes"], "rel_yxyx", "xyxy", image_shape=SIZE), corners, atol=0.1)
+        np.testing.assert_allclose(
+            convert_format(found["boxes"], "rel_yxyx", "xyxy", image_shape=SIZE), corners, atol=0.1
+        )
 
 
 @pytest.mark.skipif(BACKEND == "jax", reason="the same graph, that another backend writes")
@@ -203,6 +205,6 @@ def test_refused(detector, tmp_path):
     with pytest.raises(ValueError, match=r"takes images of \(64, 64\) alone"):
         exported(fixed, tmp_path, "onnx")
     half = YOLOV8Detector(YOLOV8Backbone([4, 6, 8, 10], [1, 1, 1, 1], dtype="mixed_float16"), 3, fpn_depth=1)
-    with pytest.raises(ValueError, match="computes in float16. Load it with dtype='float32'"):
+    with pytest.raises(ValueError, match=r"computes in float16\. Load it with dtype='float32'"):
         exported(half, tmp_path, "onnx")
     assert not list(tmp_path.iterdir())
