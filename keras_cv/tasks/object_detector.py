@@ -91,9 +91,11 @@ class ObjectDetector(Fusing, InBatches, Task):
     def prediction_decoder(self):
         return self.decoder
 
-    @prediction_decoder.setter
-    def prediction_decoder(self, decoder):
-        vars(self)["decoder"] = self.checked_decoder(decoder)  # past Keras' tracking of layers: it has no weights
+    def __setattr__(self, name, value):
+        if name == "prediction_decoder":  # not as a property's setter, which torch passes over for layers
+            vars(self)["decoder"] = self.checked_decoder(value)  # past Keras' tracking of layers: it has no weights
+        else:
+            super().__setattr__(name, value)
 
     # Training.
 
