@@ -1,7 +1,6 @@
 """Non-maximum suppression as nodes of an ONNX file.
 
-The loops of `keras_cv.ops.nms` do not survive the exporters, and ONNX has an operator of its own, which ONNX Runtime
-runs fast. So a detector is exported up to its boxes and scores, and the rest is appended here.
+ONNX has an operator of its own for what `keras_cv.ops.nms` does by loops, and ONNX Runtime runs it fast. So a detector is exported up to its boxes and scores, and the rest is appended here.
 """
 
 import numpy as np
