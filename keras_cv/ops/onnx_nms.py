@@ -1,6 +1,7 @@
 """Non-maximum suppression as nodes of an ONNX file.
 
-ONNX has an operator of its own for what `keras_cv.ops.nms` does by loops, and ONNX Runtime runs it fast. So a detector is exported up to its boxes and scores, and the rest is appended here.
+ONNX has an operator of its own for what `keras_cv.ops.nms` does by loops, and ONNX Runtime runs it fast. So a
+detector is exported up to its boxes and scores, and the rest is appended here.
 """
 
 import numpy as np
