@@ -1,8 +1,11 @@
 """What backbones and tasks share: a functional Keras model that may name its layers before it has its graph."""
 
+import os
+import warnings
+
 import keras
 
-from keras_zoo import fused, onnx_graph
+from keras_zoo import exporting, fused, onnx_graph
 from keras_zoo.config import Configured
 
 
@@ -37,8 +40,16 @@ class ZooModel(Configured, keras.Model):
         fused.fuse(self.optimizer)
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
-        """As `keras.Model.export`, for a model that has not been called yet, too."""
+        """As `keras.Model.export`, for a model that has not been called yet, too.
+
+        ONNX files are written by TensorFlow or torch. Under JAX either of them, which must be installed, does it in a
+        process of its own, see `keras_zoo.exporting`.
+        """
+        if format == "onnx" and (backend := exporting.writer(format)) != keras.backend.backend():
+            return exporting.export_under(backend, self, filepath, format, **kwargs)
         self._called = True  # a functional model has its graph from the start; Keras asks for a call all the same
-        super().export(filepath, format=format, **kwargs)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"(keras|torch)\.")  # of tracing, which is what exporters do
+            super().export(os.fspath(filepath), format=format, **kwargs)
         if format == "onnx":
             onnx_graph.fold_padding(filepath)

@@ -2,56 +2,104 @@
 
 import numpy as np
 
-LOWEST = np.finfo("float32").min
+# What a padding must be filled with to be part of the node behind it: zeros, or nothing that could be a maximum.
+FILLED = {"Conv": lambda value: value == 0, "MaxPool": lambda value: value <= np.finfo("float32").min}
+LONGEST = 100  # nodes that a number of a padding may be computed by
 
 
 def fold_padding(path):
-    """Writes the file anew in which a `Pad` with the lowest value before a `MaxPool` is part of the pooling.
+    """Writes the file anew in which a `Pad` before a `Conv` or `MaxPool` is part of that.
 
     ONNX Runtime keeps feature maps in an order of its own from one convolution or pooling to the next, and turns them
     back for a `Pad`: a twentieth of ResNet-50.
     """
     import onnx
-    from onnx import numpy_helper
 
     model = onnx.load(path)
-    graph = model.graph
-    constants = {x.name: numpy_helper.to_array(x) for x in graph.initializer if np.prod(x.dims) <= 16}
-    for node in graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-    readers = {}
-    for node in graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
-    outputs = {x.name for x in graph.output}
-    folded = [pad for pad in graph.node if fold(pad, readers.get(pad.output[0], []), constants, outputs)]
+    graph = Graph(model)
+    folded = [pad for pad in model.graph.node if pad.op_type == "Pad" and fold(pad, graph)]
     for pad in folded:
-        graph.node.remove(pad)
+        model.graph.node.remove(pad)
     if folded:
         onnx.save(model, path)
 
 
-def fold(pad, readers, constants, outputs):
-    """Whether `pad` could be folded into the one pooling that reads it, which then reads what `pad` read."""
+class Graph:
+    """Which node makes a tensor, which ones read it, and the value of one that no input has part in."""
+
+    def __init__(self, model):
+        self.opsets = model.opset_import
+        self.outputs = {x.name for x in model.graph.output}
+        self.initializers = {x.name: x for x in model.graph.initializer}
+        self.makers = {name: node for node in model.graph.node for name in node.output}
+        self.readers = {}
+        for node in model.graph.node:
+            for name in node.input:
+                self.readers.setdefault(name, []).append(node)
+
+    def only_reader(self, name):
+        """The one node that reads a tensor, or None."""
+        found = self.readers.get(name, [])
+        return found[0] if len(found) == 1 and name not in self.outputs else None
+
+    def value(self, name):
+        """The constant that a tensor is, or None."""
+        from onnx import helper, numpy_helper
+        from onnx.reference import ReferenceEvaluator
+
+        if name in self.initializers:
+            return numpy_helper.to_array(self.initializers[name])
+        nodes, given, todo = {}, {}, [name]
+        while todo:
+            tensor = todo.pop()
+            node = self.makers.get(tensor)
+            if tensor in self.initializers:
+                given[tensor] = self.initializers[tensor]
+            elif node is None or node.op_type == "Shape" or len(nodes) == LONGEST:
+                return None
+            elif node.output[0] not in nodes:
+                nodes[node.output[0]] = node
+                todo += [x for x in node.input if x]
+        nodes = [node for first, node in self.makers.items() if first in nodes]  # in the order of the graph
+        output = helper.make_empty_tensor_value_info(name)
+        graph = helper.make_graph(nodes, "constant", [], [output], list(given.values()))
+        return ReferenceEvaluator(helper.make_model(graph, opset_imports=self.opsets)).run(None, {})[0]
+
+
+def fold(pad, graph):
+    """Whether `pad` could be folded into the one node that reads it, be it in another order of axes."""
     from onnx import helper
 
-    if pad.op_type != "Pad" or len(pad.input) != 3 or len(readers) != 1 or pad.output[0] in outputs:
+    first = behind = graph.only_reader(pad.output[0])
+    axes, name = None, pad.output[0]
+    while behind is not None and behind.op_type in ("Cast", "Transpose"):
+        if behind.op_type == "Transpose":
+            turn = attributes(behind)["perm"]
+            axes = turn if axes is None else [axes[i] for i in turn]
+        name = behind.output[0]
+        behind = graph.only_reader(name)
+    if behind is None or behind.op_type not in FILLED or name in behind.input[1:]:
         return False
-    pool, pads, value = readers[0], constants.get(pad.input[1]), constants.get(pad.input[2])
-    modes = {a.name: helper.get_attribute_value(a) for a in (*pad.attribute, *pool.attribute)}
-    constant = modes.get("mode", b"constant") == b"constant" and modes.get("auto_pad", b"NOTSET") in (
-        b"NOTSET",
-        b"VALID",
-    )
-    if pool.op_type != "MaxPool" or pads is None or value is None or not constant or value.min() > LOWEST:
+    modes = attributes(pad) | attributes(behind)
+    constant = modes.get("mode", b"constant") == b"constant" and len(pad.input) <= 3
+    if not constant or modes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
         return False
-    before, after = np.split(pads, 2)
-    if before[:2].any() or after[:2].any() or (pads < 0).any():
+    pads = graph.value(pad.input[1])
+    value = graph.value(pad.input[2]) if len(pad.input) == 3 and pad.input[2] else np.zeros(())
+    if pads is None or value is None or (pads < 0).any() or not FILLED[behind.op_type](value.min()):
+        return False
+    before, after = (half if axes is None else half[axes] for half in np.split(pads, 2))
+    if before[:2].any() or after[:2].any():
         return False
     pads = np.concatenate([before[2:], after[2:]]) + modes.get("pads", [0] * (len(pads) - 4))
-    for attribute in [a for a in pool.attribute if a.name in ("pads", "auto_pad")]:
-        pool.attribute.remove(attribute)
-    pool.attribute.append(helper.make_attribute("pads", pads.tolist()))
-    pool.input[0] = pad.input[0]
+    for attribute in [a for a in behind.attribute if a.name in ("pads", "auto_pad")]:
+        behind.attribute.remove(attribute)
+    behind.attribute.append(helper.make_attribute("pads", pads.tolist()))
+    first.input[0] = pad.input[0]
     return True
+
+
+def attributes(node):
+    from onnx import helper
+
+    return {a.name: helper.get_attribute_value(a) for a in node.attribute}

@@ -38,5 +38,7 @@ def distances_from_bins(logits, bins):
 
     Distances are told by how likely each whole number of cells is (Li et al., 2020, "Generalized Focal Loss").
     """
-    probabilities = ops.softmax(ops.reshape(logits, (*ops.shape(logits)[:-1], 4, bins)), axis=-1)
-    return ops.matmul(probabilities, ops.arange(bins, dtype=probabilities.dtype))
+    # A product of two matrices, which the exporters write as one; with a vector it would be thousands of small ones.
+    shares = ops.softmax(ops.reshape(logits, (-1, bins)), axis=-1)
+    distances = ops.matmul(shares, ops.arange(bins, dtype=shares.dtype)[:, None])
+    return ops.reshape(distances, (*ops.shape(logits)[:-1], 4))

@@ -1,8 +1,10 @@
 """Non-maximum suppression as nodes of an ONNX file.
 
-The loops of `keras_cv.ops.nms` do not survive the exporters, and ONNX has an operator of its own, which ONNX Runtime
-runs fast. So a detector is exported up to its boxes and scores, and the rest is appended here.
+ONNX has an operator of its own for what `keras_cv.ops.nms` does by loops, and ONNX Runtime runs it fast. So a
+detector is exported up to its boxes and scores, and the rest is appended here.
 """
+
+import numpy as np
 
 from keras_cv.ops.nms import check_limits, check_thresholds
 
@@ -166,6 +168,38 @@ def append_non_max_suppression(
         value = helper.make_tensor_value_info(name, getattr(TensorProto, kind), [None, *shape])
         value.type.tensor_type.shape.dim[0].CopyFrom(batch)
         graph.output.append(value)
+
+
+def transform_boxes(model, matrix):
+    """Multiplies the boxes of each detection by a matrix, `(4, 4)` float32, which makes another format of xyxy."""
+    from onnx import helper, numpy_helper
+
+    if (matrix == np.eye(4)).all():
+        return
+    graph = model.graph
+    scan = next(node for node in graph.node if "boxes" in node.output)
+    scan.output[:] = ["boxes_xyxy" if name == "boxes" else name for name in scan.output]
+    numbers = {"box_format": matrix, "box_missing": np.float32(-1), "box_axis": np.asarray([2]), "none": np.int32(-1)}
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(x), name) for name, x in numbers.items())
+    graph.node.extend(
+        [
+            helper.make_node("MatMul", ["boxes_xyxy", "box_format"], ["boxes_in_format"]),
+            helper.make_node("Greater", ["classes", "none"], ["box_is_real"]),
+            helper.make_node("Unsqueeze", ["box_is_real", "box_axis"], ["box_is_real_column"]),
+            helper.make_node("Where", ["box_is_real_column", "boxes_in_format", "box_missing"], ["boxes"]),
+        ]
+    )
+
+
+def name_outputs(model, names):
+    """Calls the outputs `names`, in their order, and a first axis of any length `batch`."""
+    graph = model.graph
+    rename(graph, {name: f"{name}_inside" for name in names if name not in [x.name for x in graph.output]})
+    rename(graph, {value.name: name for value, name in zip(graph.output, names, strict=True)})
+    for value in (*graph.input, *graph.output):
+        batch = value.type.tensor_type.shape.dim[0]
+        if not batch.dim_value:
+            batch.dim_param = "batch"
 
 
 def rename(graph, names):

@@ -16,6 +16,7 @@ from keras_cv.ops.boxes import known_format
 from keras_cv.ops.fuse import Fusing
 from keras_cv.ops.nms import check_thresholds
 from keras_cv.tasks.batches import InBatches
+from keras_cv.tasks.detector_export import export_detector
 from keras_cv.tasks.detector_inputs import LARGEST_STRIDE, DetectorInputs, ObjectDetectorPreprocessor
 from keras_cv.tasks.image_classifier import rows
 from keras_zoo import Task, tfdata
@@ -119,7 +120,11 @@ class ObjectDetector(Fusing, InBatches, Task):
         raw, size = self(images, training=False), image_size(images)
         decoder = decoder_class(**dict(settings))
         decoder.confidence_threshold, decoder.iou_threshold = confidence_threshold, iou_threshold
-        hard = dict(settings).get("soft_method") is None
+        return self.detections(raw, size, decoder)
+
+    def detections(self, raw, size, decoder):
+        """What a decoder of logits leaves of raw outputs, xyxy in pixels of a frame of `size`."""
+        hard = getattr(decoder, "soft_method", None) is None
         boxes = functools.partial(self.corners, raw, size) if hard else self.corners(raw, size)
         return decoder.suppress(boxes, raw["classes"])
 
@@ -206,6 +211,42 @@ class ObjectDetector(Fusing, InBatches, Task):
     def predict_on_batch(self, x):
         """As `predict`, of one batch."""
         return self.predict(x, len(x))
+
+    def export(
+        self,
+        filepath,
+        format="tf_saved_model",
+        *,
+        image_size=None,
+        nms=True,
+        confidence_threshold=None,
+        iou_threshold=None,
+        max_detections=None,
+        **kwargs,
+    ):
+        """Writes one file that takes images and gives boxes, with batch normalisation folded into convolutions.
+
+        It takes float32 `(N, height, width, 3)` in 0-255, fitted into the model's frame, and gives `"boxes"`,
+        `"confidence"`, `"classes"` and `"num_detections"` as `predict` does, boxes in `bounding_box_format` in that
+        frame. `scale` and `offset` of a preprocessor are inside. Without one it takes what the network takes.
+
+        Args:
+            filepath: `*.onnx`, a folder for a SavedModel, `*.tflite` for LiteRT, `*.xml` for OpenVINO.
+            format: `"onnx"`, `"tf_saved_model"`, `"litert"` or `"openvino"`. TensorFlow writes all of them and torch
+                the first; under another backend one of them does so in a process of its own, if it is installed.
+            image_size: `(height, width)`, multiples of 32; by default the preprocessor's, or else the backbone's.
+            nms: False leaves suppression out: `"boxes"` `(N, A, 4)`, and `"classes"` `(N, A, num_classes)`,
+                probabilities.
+            confidence_threshold, iou_threshold, max_detections: in place of the model's own.
+            kwargs: those of `keras.Model.export`, `verbose` and `opset_version` among them.
+
+        Raises:
+            ValueError: for a suppression that the format cannot hold, half precision where the format has none, or a
+                size that is missing or does not fit.
+            ImportError: if a package that writes the format is missing.
+        """
+        limits = {"confidence_threshold": confidence_threshold, "iou_threshold": iou_threshold}
+        export_detector(self, filepath, format, image_size, nms, limits | {"max_detections": max_detections}, kwargs)
 
     def annotate(self, image, color="#ffeb3b", **options):
         """A copy of the image with the objects that `predict` finds drawn on it, a PIL image.

@@ -14,6 +14,7 @@ import pytest
 
 from keras_cv.images import load_image
 from keras_zoo import list_presets
+from keras_zoo.cli.demo import embedded_detectors
 from keras_zoo.registry import records
 
 ROOT = Path(__file__).parents[2]
@@ -176,6 +177,9 @@ def test_demo(tmp_path):
     assert result.returncode == 0, result.stderr
     assert "tokens/s" in result.stdout and "positive (" in result.stdout and "Ankle boot (" in result.stdout
     assert str(tmp_path / "seen.png") in result.stdout
+    detectors = embedded_detectors()
+    assert all(name in result.stdout for name in detectors) and ("BOTTOM" in result.stdout) == bool(detectors)
+    assert (tmp_path / "seen_boxes.png").is_file() == bool(detectors)
     picture = load_image(tmp_path / "seen.png")
     assert min(picture.shape[:2]) > 250 and picture[:250].std() > 50  # the boot on black, enlarged, and its caption
     assert (picture[-60:] < 128).any() and (picture[-60:] > 128).mean() > 0.8

@@ -1,0 +1,7 @@
+"""`python -m keras_zoo.cli`."""
+
+import sys
+
+from keras_zoo.cli import main
+
+sys.exit(main())
