@@ -12,7 +12,7 @@ from keras_cv.metrics import evaluate_boxes
 from keras_cv.models import ObjectDetector, YOLOV8Backbone, YOLOV8Detector, YOLOV8DetectorPreprocessor
 from keras_cv.training import detection_optimizer
 
-SIZE, COUNT, STEPS = 64, 8, 250
+SIZE, COUNT, STEPS = 64, 8, 150
 NAMES = ["red", "green", "blue"]
 
 
@@ -167,7 +167,7 @@ def test_thresholds(trained):
         np.testing.assert_array_equal(values, sure[key])
     assert trained.get_config()["confidence_threshold"] == 0.4
     trained.confidence_threshold = before
-    with pytest.raises(ValueError, match="confidence_threshold must be from 0 to 1; got 1.5"):
+    with pytest.raises(ValueError, match=r"confidence_threshold must be from 0 to 1; got 1\.5"):
         trained.predict(images, confidence_threshold=1.5)
 
 
@@ -182,7 +182,7 @@ def test_other_decoders(trained):
     assert (several["num_detections"] >= found["num_detections"]).all()
     assert (soft["num_detections"] >= found["num_detections"]).all()
     np.testing.assert_allclose(soft["boxes"][:, 0], found["boxes"][:, 0], atol=1e-3)
-    with pytest.raises(ValueError, match="the detector's bounding_box_format, 'xywh'; got .* 'xyxy'"):
+    with pytest.raises(ValueError, match=r"the detector's bounding_box_format, 'xywh'; got .* 'xyxy'"):
         trained.prediction_decoder = NonMaxSuppression("xyxy", from_logits=False)
 
 

@@ -38,5 +38,5 @@ def test_an_architecture_has_random_weights():
 
 
 def test_weights_that_cannot_be_had():
-    with pytest.raises(PresetError, match="could not be had from any of its sources(.|\n)*kaggle"):
+    with pytest.raises(PresetError, match=r"could not be had from any of its sources(.|\n)*kaggle"):
         YOLOV8Detector.from_preset("yolo_v8_xs_backbone_coco", num_classes=2)

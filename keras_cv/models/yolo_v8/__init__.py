@@ -5,7 +5,6 @@ import numpy as np
 from keras_cv.models.yolo_v8.backbone import YOLOV8Backbone
 from keras_cv.models.yolo_v8.detector import YOLOV8Detector, YOLOV8DetectorPreprocessor
 from keras_cv.models.yolo_v8.keras_cv import KERAS_CV
-from keras_cv.models.yolo_v8.label_encoder import YOLOV8LabelEncoder
 from keras_cv.models.yolo_v8.torch_names import STATE_DICT
 from keras_zoo.registry import Family, register
 
