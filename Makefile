@@ -11,7 +11,8 @@ LINT := .venv/lint
 BENCH := .venv/bench
 # Tests compile many tiny programs and run each a few times: compile quickly, and never the same one twice.
 QUICK := TF_CPP_MIN_LOG_LEVEL=3 TOKENIZERS_PARALLELISM=false \
-  XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true" \
+  XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true \
+  --xla_cpu_use_fusion_emitters=false" \
   JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(TEST)/jax-cache JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
   JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 SETTINGS := pyproject.toml constraints.txt

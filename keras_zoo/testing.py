@@ -5,7 +5,7 @@
         check(FAMILY, tmp_path)
 
 A check takes a `keras_zoo.Family` and an empty folder, and raises `AssertionError`.
-Run as a program, `python -m keras_zoo.testing FOLDER` computes a saved preset's outputs under another backend.
+Run as a program, `python -m keras_zoo.testing FOLDER` computes saved presets' outputs under another backend.
 """
 
 import fnmatch
@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 from keras_zoo import Backbone, Task, lora, registry
+from keras_zoo.compiled import Variables, compile_function
 
 TOLERANCE = 1e-5
 POLICIES = ("float32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16")
@@ -38,8 +39,20 @@ def example(family, size=3, seed=0):
 
 def outputs(model, inputs):
     """The model's outputs as a flat list of float32 arrays."""
-    leaves = keras.tree.flatten(model(taken(model, inputs)))
-    return [keras.ops.convert_to_numpy(keras.ops.cast(x, "float32")) for x in leaves]
+    return as_arrays(model(taken(model, inputs)))
+
+
+def program_of(model):
+    """`program(inputs)`, the model's outputs; under JAX compiled as a whole, not operation by operation."""
+    weights = Variables([model])
+    program = compile_function(lambda inputs: model(inputs, training=False), weights, keras.backend.backend() == "jax")
+    return lambda inputs: program(
+        weights.values(), keras.tree.map_structure(keras.ops.convert_to_tensor, taken(model, inputs))
+    )
+
+
+def as_arrays(outputs):
+    return [keras.ops.convert_to_numpy(x).astype("float32") for x in keras.tree.flatten(outputs)]
 
 
 def taken(model, inputs):
@@ -47,10 +60,10 @@ def taken(model, inputs):
     return {name: inputs[name] for name in model.input} if isinstance(model.input, dict) else inputs[model.input.name]
 
 
-def assert_same(found, expected, tolerance=TOLERANCE):
+def assert_same(found, expected, tolerance=TOLERANCE, what=""):
     assert len(found) == len(expected)
     for a, b in zip(found, expected, strict=True):
-        np.testing.assert_allclose(a, b, atol=tolerance, rtol=tolerance)
+        np.testing.assert_allclose(a, b, atol=tolerance, rtol=tolerance, err_msg=what)
 
 
 def models(family):
@@ -61,10 +74,9 @@ def models(family):
 def check_output(family, folder):
     """Symbolic and real shapes agree, whatever the batch; values are finite and not all alike."""
     for model in models(family):
-        for size in (1, 3):
-            for output, symbolic in zip(
-                outputs(model, example(family, size)), keras.tree.flatten(model.output), strict=True
-            ):
+        one = as_arrays(program_of(model)(example(family, 1)))
+        for size, found in ((3, outputs(model, example(family))), (1, one)):
+            for output, symbolic in zip(found, keras.tree.flatten(model.output), strict=True):
                 assert len(output) == size
                 assert all(n in (None, m) for n, m in zip(symbolic.shape, output.shape, strict=True))
                 assert np.isfinite(output).all() and output.std() > 0
@@ -73,10 +85,10 @@ def check_output(family, folder):
 def check_batched_equals_single(family, folder):
     inputs = example(family, 3)
     for model in models(family):
-        whole = outputs(model, inputs)
+        whole, program = outputs(model, inputs), program_of(model)
         for i in range(3):
             row = keras.tree.map_structure(lambda x, i=i: x[i : i + 1], inputs)
-            assert_same(outputs(model, row), [x[i : i + 1] for x in whole])
+            assert_same(as_arrays(program(row)), [x[i : i + 1] for x in whole])
 
 
 def check_config(family, folder):
@@ -122,9 +134,10 @@ def check_dtypes(family, folder):
         model = family.backbone.from_preset(str(folder / "preset"), dtype=name)
         policy = keras.dtype_policies.get(name)
         assert {keras.backend.standardize_dtype(w.dtype) for w in model.weights} == {policy.variable_dtype}
-        for output in keras.tree.flatten(model(taken(model, inputs))):
+        found = program_of(model)(inputs)
+        for output in keras.tree.flatten(found):
             assert keras.backend.standardize_dtype(output.dtype) == policy.compute_dtype
-        assert_same(outputs(model, inputs), expected, 1e-5 if name == "float32" else 0.1)
+        assert_same(as_arrays(found), expected, 1e-5 if name == "float32" else 0.1)
         assert type(model).from_config(model.get_config()).dtype_policy == policy
 
 
@@ -136,17 +149,13 @@ def check_gradients(family, folder):
     inputs = taken(model, example(family))
     before = {w.path: keras.ops.convert_to_numpy(w).copy() for w in model.trainable_weights}
     target = keras.tree.map_structure(
-        lambda x: np.random.default_rng(1).normal(size=x.shape), outputs_tree(model, inputs)
+        lambda x: np.random.default_rng(1).normal(size=tuple(x.shape)), program_of(model)(example(family))
     )
-    model.compile(keras.optimizers.SGD(1e3), "mse", jit_compile=False)
+    model.compile(keras.optimizers.SGD(1e3), "mse")
     model.train_on_batch(inputs, target)
     still = [w.path for w in model.trainable_weights if np.array_equal(before[w.path], keras.ops.convert_to_numpy(w))]
     exempt = [path for path in still if any(fnmatch.fnmatch(path, p) for p in family.no_gradient)]
     assert still == exempt, f"no gradient reached {sorted(set(still) - set(exempt))}"
-
-
-def outputs_tree(model, inputs):
-    return keras.tree.map_structure(keras.ops.convert_to_numpy, model(inputs))
 
 
 def check_foreign_tables(family, folder):
@@ -190,17 +199,25 @@ def check_lora(family, folder):
 
 def check_other_backends(family, folder):
     """Weights saved under this backend give the same outputs under every other one that is installed."""
-    inputs = example(family)
-    np.savez(folder / "inputs.npz", **inputs)
-    tasks = [tiny_task(cls, family) for cls in family.tasks]
-    for i, model in enumerate(tasks):
-        model.save_to_preset(folder / f"preset_{i}")
+    compare_backends([family], folder)
+
+
+def compare_backends(families, folder):
+    """`check_other_backends` of several families, in one process for each backend."""
+    expected = {}
+    for family in families:
+        inputs = example(family)
+        for cls in family.tasks:
+            model = tiny_task(cls, family)
+            model.save_to_preset(folder / cls.__name__)
+            np.savez(folder / f"{cls.__name__}.inputs.npz", **inputs)
+            expected[cls.__name__] = outputs(model, inputs)
     for backend in other_backends():
         environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(sys.path)}
         subprocess.run([sys.executable, "-m", "keras_zoo.testing", str(folder)], env=environment, check=True)
-        for i, model in enumerate(tasks):
-            found = np.load(folder / f"preset_{i}.npz")
-            assert_same([found[name] for name in found.files], outputs(model, inputs))
+        for name, arrays in expected.items():
+            found = np.load(folder / f"{name}.outputs.npz")
+            assert_same([found[key] for key in found.files], arrays, what=f"{name} under {backend}")
 
 
 def other_backends():
@@ -226,10 +243,9 @@ CHECKS = (
 
 def main(folder):
     registry.families()
-    inputs = dict(np.load(folder / "inputs.npz"))
-    for preset in sorted(folder.glob("preset_*/")):
-        found = outputs(Task.from_preset(preset), inputs)
-        np.savez(folder / f"{preset.name}.npz", *found)
+    for path in sorted(folder.glob("*.inputs.npz")):
+        name = path.name.removesuffix(".inputs.npz")
+        np.savez(folder / f"{name}.outputs.npz", *as_arrays(program_of(Task.from_preset(folder / name))(np.load(path))))
 
 
 if __name__ == "__main__":

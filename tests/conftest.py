@@ -1,5 +1,6 @@
 """Fixtures that many tests share; everything is tiny, and made once a session."""
 
+import gc
 import os
 import sys
 import types
@@ -27,6 +28,19 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="does not depend on the backend; runs under JAX"))
         if backend == "tensorflow" and item.get_closest_marker("compiles_much"):
             item.add_marker(pytest.mark.skip(reason="runs under JAX and torch; the contracts cover TensorFlow"))
+    gc.collect()
+    gc.freeze()  # what has been imported stays: no collection need look through it again
+    gc.set_threshold(20_000, 50, 50)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def programs():
+    """JAX keeps each program that it has compiled, in memory mappings of which Linux gives a process 65,530 in all."""
+    yield
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.clear_caches()
 
 
 @pytest.fixture
