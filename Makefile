@@ -9,8 +9,9 @@ DEMO := .venv/demo-$(BACKEND)
 TEST := .venv/test
 LINT := .venv/lint
 BENCH := .venv/bench
-# Tests compile many tiny programs and run each a few times: compile quickly, and never the same one twice.
-QUICK := TF_CPP_MIN_LOG_LEVEL=3 TOKENIZERS_PARALLELISM=false \
+# Tests compile many tiny programs and run each a few times: compile quickly, and never the same one twice. Two processes
+# share the cores: threads of torch that wait for each other spend ten times what the work takes.
+QUICK := TF_CPP_MIN_LOG_LEVEL=3 TOKENIZERS_PARALLELISM=false OMP_NUM_THREADS=1 \
   XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true \
   --xla_cpu_use_fusion_emitters=false" \
   JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(TEST)/jax-cache JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
