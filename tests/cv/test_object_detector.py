@@ -12,7 +12,7 @@ from keras_cv.metrics import evaluate_boxes
 from keras_cv.models import ObjectDetector, YOLOV8Backbone, YOLOV8Detector, YOLOV8DetectorPreprocessor
 from keras_cv.training import detection_optimizer
 
-SIZE, COUNT, STEPS = 64, 8, 150
+SIZE, COUNT, STEPS = 128, 8, 200
 NAMES = ["red", "green", "blue"]
 
 
@@ -81,7 +81,7 @@ def test_raw_outputs_decoded(trained):
     logits = keras.ops.convert_to_numpy(raw["boxes"]).astype("float64").reshape(2, -1, 4, 16)
     shares = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     distances = shares @ np.arange(16)
-    number = 8 * 8 + 5  # the sixth point of the second level, x = (5 mod 4 + 0.5) * 16, y = (1 + 0.5) * 16
+    number = 16 * 16 + 9  # the tenth point of the second level, x = (9 mod 8 + 0.5) * 16, y = (1 + 0.5) * 16
     left, top, right, bottom = distances[0, number] * 16
     expected = [24 - left, 24 - top, left + right, top + bottom]
     np.testing.assert_allclose(decoded["boxes"][0, number], expected, atol=1e-3)
@@ -156,7 +156,7 @@ def test_video(raw_images, tmp_path):
 def test_thresholds(trained):
     images = scenes()[0]
     everything = trained.predict(images, confidence_threshold=0.0, iou_threshold=1.0)
-    assert (everything["num_detections"] == 84).all()  # all points of 64 x 64 pixels
+    assert (everything["num_detections"] == 100).all()  # as many as there is room for
     program = trained.program
     sure = trained.predict(images, confidence_threshold=0.4)
     assert (sure["confidence"][sure["confidence"] != -1] > 0.4).all() and sure["num_detections"].sum()
@@ -210,7 +210,7 @@ def test_new_head_on_a_trained_backbone(trained, tmp_path):
     trained.save_to_preset(tmp_path / "preset")
     backbone = YOLOV8Backbone.from_preset(tmp_path / "preset")
     new = YOLOV8Detector(backbone, num_classes=7, bounding_box_format="xyxy", fpn_depth=1)
-    assert new(scenes()[0][:1])["classes"].shape == (1, 84, 7)
+    assert new(scenes()[0][:1])["classes"].shape == (1, 336, 7)
 
 
 def test_annotated_picture(raw_images):
@@ -282,7 +282,7 @@ def test_wrong_arguments(arguments, message):
 
 def test_wrong_inputs(trained, raw_images):
     images, truth = scenes()
-    with pytest.raises(ValueError, match=r"multiples of 32; got \(1, 60, 64, 3\)"):
+    with pytest.raises(ValueError, match=r"multiples of 32; got \(1, 60, 128, 3\)"):
         trained.predict(images[:1, :60])
     with pytest.raises(ValueError, match="not finite"):
         raw_images.predict(np.full((20, 20, 3), np.nan, "float32"))
