@@ -45,7 +45,7 @@ docs: $(TEST)/ready
 	@set -e; for guide in docs/guides/*.py; do echo "== $$guide"; KERAS_BACKEND=$(BACKEND) $(TEST)/bin/python $$guide; done
 
 # make bench BENCH_ARGS="--only 'torch/*' --rounds 5" narrows it; tools/bench/generate.py --help says more.
-bench: $(BENCH)-ours/ready $(BENCH)-peers/ready $(BENCH)-keras_cv/ready
+bench: $(BENCH)-ours/ready $(BENCH)-peers/ready $(BENCH)-keras_cv/ready $(BENCH)-ultralytics/ready
 	@$(BENCH)-ours/bin/python tools/bench/generate.py $(BENCH_ARGS)
 
 check-python:

@@ -52,4 +52,4 @@ class ZooModel(Configured, keras.Model):
             warnings.filterwarnings("ignore", module=r"(keras|torch)\.")  # of tracing, which is what exporters do
             super().export(os.fspath(filepath), format=format, **kwargs)
         if format == "onnx":
-            onnx_graph.fold_padding(filepath)
+            onnx_graph.quicken(filepath)

@@ -7,21 +7,59 @@ FILLED = {"Conv": lambda value: value == 0, "MaxPool": lambda value: value <= np
 LONGEST = 100  # nodes that a number of a padding may be computed by
 
 
-def fold_padding(path):
-    """Writes the file anew in which a `Pad` before a `Conv` or `MaxPool` is part of that.
+def quicken(path):
+    """Writes the file anew where ONNX Runtime would be slow for how a node is written.
 
-    ONNX Runtime keeps feature maps in an order of its own from one convolution or pooling to the next, and turns them
-    back for a `Pad`: a twentieth of ResNet-50.
+    It keeps feature maps in an order of its own from one convolution or pooling to the next, and turns them back for a
+    `Pad` before one: a twentieth of ResNet-50. And it moves the colours of images in front pixel by pixel, which takes
+    another twentieth for 16 images, but swaps two axes in blocks.
     """
     import onnx
 
     model = onnx.load(path)
+    if fold_padding(model) | swap_two_axes(model):
+        onnx.save(model, path)
+
+
+def fold_padding(model):
+    """Whether a `Pad` became part of the `Conv` or `MaxPool` that reads it."""
     graph = Graph(model)
     folded = [pad for pad in model.graph.node if pad.op_type == "Pad" and fold(pad, graph)]
     for pad in folded:
         model.graph.node.remove(pad)
-    if folded:
-        onnx.save(model, path)
+    return bool(folded)
+
+
+def swap_two_axes(model):
+    """Whether a `Transpose` of `(N, H, W, C)` to `(N, C, H, W)` became one of `(N, H * W, C)` to `(N, C, H * W)`."""
+    from onnx import helper, numpy_helper, shape_inference
+
+    known = shape_inference.infer_shapes(model).graph
+    channels = {x.name: x.type.tensor_type.shape.dim[-1:] for x in (*known.input, *known.value_info)}
+    nodes, swapped = [], 0
+
+    def constant(name, numbers):
+        model.graph.initializer.append(numpy_helper.from_array(np.array(numbers, "int64"), name))
+        return name
+
+    for node in model.graph.node:
+        last = channels.get(node.input[0]) if node.op_type == "Transpose" else None
+        if not last or not last[0].dim_value or attributes(node).get("perm") != [0, 3, 1, 2]:
+            nodes.append(node)
+            continue
+        given, made = node.input[0], node.output[0]
+        shape, turned_shape, flat, turned = (f"{made}/{name}" for name in ("shape", "turned_shape", "flat", "turned"))
+        nodes += [
+            helper.make_node("Shape", [given], [shape]),
+            helper.make_node("Gather", [shape, constant(f"{made}/order", [0, 3, 1, 2])], [turned_shape]),
+            helper.make_node("Reshape", [given, constant(f"{made}/rows", [0, -1, last[0].dim_value])], [flat]),
+            helper.make_node("Transpose", [flat], [turned], perm=[0, 2, 1]),
+            helper.make_node("Reshape", [turned, turned_shape], [made]),
+        ]
+        swapped += 1
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return bool(swapped)
 
 
 class Graph:

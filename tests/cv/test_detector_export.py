@@ -158,6 +158,7 @@ def test_no_leftovers(detector, file_of):
     convolutions = [x for x in (*detector.layers, *detector.backbone.layers) if isinstance(x, keras.layers.Conv2D)]
     assert counts.count("Conv") == len({x.name for x in convolutions}) and "BatchNormalization" not in counts
     assert "Pad" not in counts
+    assert [0, 3, 1, 2] not in [list(x.attribute[0].ints) for x in model.graph.node if x.op_type == "Transpose"]
     shapes = {
         x.name: [d.dim_param or d.dim_value for d in x.type.tensor_type.shape.dim]
         for x in (*model.graph.input, *model.graph.output)

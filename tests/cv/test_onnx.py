@@ -26,7 +26,10 @@ def test_exported_classifier(data_format, random, tmp_path):
     session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {session.get_inputs()[0].name: images})
     np.testing.assert_allclose(found, keras.ops.convert_to_numpy(classifier(images)), atol=1e-4)
-    counts = collections.Counter(node.op_type for node in onnx.load(path).graph.node)
+    nodes = onnx.load(path).graph.node
+    counts = collections.Counter(node.op_type for node in nodes)
+    turns = [list(node.attribute[0].ints) for node in nodes if node.op_type == "Transpose"]
+    assert turns == ([[0, 2, 1]] if data_format == "channels_last" else [])
     convolutions = [layer for layer in fused.backbone.layers if isinstance(layer, keras.layers.Conv2D)]
     assert counts["Conv"] == len(convolutions) and counts["BatchNormalization"] == 0
     assert counts["Pad"] == 0

@@ -3,7 +3,7 @@
 import subprocess
 from dataclasses import asdict, replace
 
-from rows import CONTESTANTS, RANDOM, Work
+from rows import CONTESTANTS, RANDOM, YOLO_SHAPES, Work
 from workers import HERE, Missing, Worker, WorkerError
 
 CHECK = Work(prompts=(8, 8), new=16)
@@ -58,7 +58,8 @@ class Bench:
         folder = self.scratch / f"{shape}-{dtype}"
         if not (folder / "config.json").exists():
             print(f"Writing the checkpoint {folder} …", flush=True)
-            subprocess.run([self.pythons["peers"], HERE / "checkpoint.py", shape, dtype, folder], check=True)
+            python, script = ("ultralytics", "yolo") if shape in YOLO_SHAPES else ("peers", "checkpoint")
+            subprocess.run([self.pythons[python], HERE / f"{script}.py", shape, dtype, folder], check=True)
         return folder
 
     def text(self, megabytes):

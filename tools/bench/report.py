@@ -35,16 +35,20 @@ def table(records):
     """Lines of Markdown. Of "tokens/s" and "MB/s" more is better, of "s" less."""
     lines = list(HEAD)
     for c in comparisons(records):
-        ours, peer = (f"{c[side]['label']} {number(median(c[side]['values']))}" for side in ("ours", "peer"))
+        ours, peer = (f"{c[side]['label']} {amount(median(c[side]['values']), c['unit'])}" for side in ("ours", "peer"))
         notes = "".join(f" ({c[side]['note']})" for side in ("ours", "peer") if "note" in c[side])
         other = "" if c["peer"].get("same_output", True) else " (other tokens)"
         limit = f"; the memory allows {number(c['limit'])}" if c["limit"] else ""
         first = f"{c['ours']['first_call']:.1f} · {c['peer']['first_call']:.1f}"
         lines.append(
-            f"| `{c['row']}` | {ours} {c['unit']}{notes}{limit} | {peer} {c['unit']}{other} | {c['ratio']:.2f} "
+            f"| `{c['row']}` | {ours}{notes}{limit} | {peer}{other} | {c['ratio']:.2f} "
             f"| {c['lowest']:.2f}–{c['highest']:.2f} | {first} |"
         )
     return lines
+
+
+def amount(x, unit):
+    return f"{number(1000 * x)} ms" if unit == "s" and x < 1 else f"{number(x)} {unit}"
 
 
 def number(x):

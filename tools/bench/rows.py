@@ -17,10 +17,12 @@ BERT_SHAPES = {  # transformers' names; "minilm" is written as a sentence-transf
     },
     "minilm": {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536},
 }
+YOLO_SHAPES = {"yolo_n": "yolov8n", "yolo_m": "yolov8m"}  # by Ultralytics' names; written as it saves and exports them
 RANDOM = "random"  # contestants that make weights of their own
 
 
-INTERPRETERS = ("ours", "peers", "keras_cv")  # KerasCV's package has the name of ours
+# KerasCV's package has the name of ours; Ultralytics has a licence that must not spread.
+INTERPRETERS = ("ours", "peers", "keras_cv", "ultralytics")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ CONTESTANTS = {
     "torchvision": Contestant("torchvision", "peers"),
     "albumentations": Contestant("albumentations", "peers"),
     "keras-cv": Contestant("keras_cv_images", "keras_cv", "tensorflow"),
+    **{f"ours-yolo-{b}": Contestant("ours_yolo", "ours", b) for b in ("jax", "tensorflow", "torch")},
+    "ours-yolo-onnx": Contestant("ours_yolo_onnx", "ours", "tensorflow"),
+    "ultralytics": Contestant("ultralytics", "ultralytics"),
+    "ultralytics-onnx": Contestant("ultralytics_onnx", "peers"),
+    "keras-cv-yolo": Contestant("keras_cv_yolo", "keras_cv", "jax"),
 }
 
 
@@ -58,7 +65,8 @@ class Work:
     `draft` lets a small model guess for the large one. `calls` are pairs of prompt length and `max_length`, for
     `kind="compilations"`; `megabytes` is the text for tokenizers. `rows` and `steps` are the batch (size; tokens, or
     pixels of a side) and the number of training steps, for `kind="train"`; `texts` is how many there are for
-    `kind="embed"`, `pictures` for `kind="augment"`, and `picture_size` their height and width.
+    `kind="embed"`, `pictures` for `kind="augment"`, and `picture_size` their height and width. Networks that take
+    pictures get `rows` of them, in "detect" and "predict_images" `steps` times.
     """
 
     kind: str = "generate"
@@ -218,6 +226,19 @@ ROWS = [
         "keras-cv",
         unit="images/s",
     ),
+]
+
+ROWS += [
+    row(f"{ours}/detect-{shape}-batch-{size}".replace("_", "-"), work, f"ours-yolo-{ours}", *peers, unit="s")
+    for shape in YOLO_SHAPES
+    for size in (1, 8)
+    for work in [Work("detect", shape=shape, rows=(size, 640), steps=4)]
+    for ours, peers in {
+        "jax": ("ultralytics-onnx", Side("keras-cv-yolo", steps=1)),
+        "tensorflow": ("ultralytics",),
+        "torch": ("ultralytics",),
+        "onnx": ("ultralytics-onnx",),
+    }.items()
 ]
 
 GPU_ROWS = [

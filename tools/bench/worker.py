@@ -34,6 +34,7 @@ PACKAGES = (
     "albumentations",
     "opencv-python-headless",
     "pillow",
+    "ultralytics",
 )
 
 
