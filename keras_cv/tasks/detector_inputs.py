@@ -6,7 +6,7 @@ import numpy as np
 from keras_cv.bounding_box import to_dense
 from keras_cv.layers import Resizing
 from keras_cv.layers.image_converter import is_single, is_size, numbers, pixels_of
-from keras_cv.ops.box_rows import class_key
+from keras_cv.ops.box_rows import FLAG_KEYS, class_key
 from keras_zoo import Preprocessor
 from keras_zoo.arrays import pad_rows
 from keras_zoo.config import serializable
@@ -93,17 +93,19 @@ class DetectorInputs(Preprocessor):
 
     A batch is `{"images", "bounding_boxes": {"boxes", "classes" or "labels"}}`, or the images and that dictionary of
     boxes as `x` and `y`. Boxes may be dense, ragged or lists. They are padded with -1 to a power of two, so that few
-    programs are compiled.
+    programs are compiled. Those flagged by `"is_crowd"` or `"is_difficult"` beside the boxes become padding: they are
+    no objects to learn.
 
     Args:
         preprocessor: an `ObjectDetectorPreprocessor`, or None for images that are prepared.
         bounding_box_format: of the boxes, before and after.
         num_classes: classes are 0 to `num_classes - 1`.
+        resizes: False for batches that keep their size, and of the preprocessor take `scale` and `offset` alone.
     """
 
-    def __init__(self, preprocessor, bounding_box_format, num_classes):
+    def __init__(self, preprocessor, bounding_box_format, num_classes, resizes=True):
         self.preprocessor, self.bounding_box_format = preprocessor, bounding_box_format
-        self.num_classes = num_classes
+        self.num_classes, self.resizes = num_classes, resizes
 
     def call(self, x, y=None, sample_weight=None):
         if isinstance(x, dict):
@@ -111,7 +113,7 @@ class DetectorInputs(Preprocessor):
         if y is None:
             return x if self.preprocessor is None else self.preprocessor(x)
         if self.preprocessor is not None:
-            x, y = self.resized(x, y)
+            x, y = self.resized(x, y) if self.resizes else (self.preprocessor.scaled(x), y)
         return keras.utils.pack_x_y_sample_weight(x, self.padded(y), sample_weight)
 
     def resized(self, images, boxes):
@@ -122,6 +124,10 @@ class DetectorInputs(Preprocessor):
     def padded(self, y):
         y = to_dense(y)
         boxes, classes = np.asarray(y["boxes"], "float32"), np.asarray(y[class_key(y)], "float32")
+        for flags in (np.asarray(y[key]) for key in FLAG_KEYS if y.get(key) is not None):
+            if flags.shape != classes.shape:
+                raise ValueError(f"Flags go row by row with classes; got {flags.shape} for {classes.shape}.")
+            classes = np.where(flags > 0, np.float32(-1), classes)
         real = classes >= 0
         wrong = real & ((classes >= self.num_classes) | (classes % 1 != 0))
         if wrong.any():

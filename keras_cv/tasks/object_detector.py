@@ -73,7 +73,9 @@ class ObjectDetector(Fusing, Detecting, Task):
 
     def fuse(self):
         made, decoder = super().fuse(), self.decoder
-        made.prediction_decoder = type(decoder)(**{name: getattr(decoder, name) for name in argument_names(type(decoder))})
+        made.prediction_decoder = type(decoder)(
+            **{name: getattr(decoder, name) for name in argument_names(type(decoder))}
+        )
         return made
 
     # Training.
