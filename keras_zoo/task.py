@@ -5,7 +5,7 @@ import contextlib
 import keras
 import numpy as np
 
-from keras_zoo import presets, tfdata, weights
+from keras_zoo import feeding, presets, weights
 from keras_zoo.model import ZooModel
 
 
@@ -74,13 +74,13 @@ class Task(ZooModel):
         return self.preprocessor is not None
 
     def check_labels(self, x, y):
-        kind = tfdata.kind(x)
+        kind = feeding.kind(x)
         unlabelled = kind == "tf" and not (isinstance(x.element_spec, tuple) and len(x.element_spec) > 1)
         if self.needs_labels and (unlabelled or (y is None and kind is None)):
             raise ValueError(f"{type(self).__name__} trains on labels: give y, one for each row of x.")
 
     def prepare(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False):
-        return tfdata.prepare(self.preprocess, x, y, sample_weight, batch_size, shuffle)
+        return feeding.prepare(self.preprocess, x, y, sample_weight, batch_size, shuffle)
 
     @contextlib.contextmanager
     def whole_after_errors(self):
@@ -121,7 +121,7 @@ class Task(ZooModel):
         if (
             isinstance(validation_data, list)
             and len(validation_data) in (2, 3)
-            and not tfdata.is_value(validation_data[0])
+            and not feeding.is_value(validation_data[0])
         ):
             own["validation_data"] = validation_data = tuple(validation_data)
         if not self.prepares:
@@ -132,17 +132,17 @@ class Task(ZooModel):
         self.check_labels(x, y)
         data = (x, y, sample_weight)
         if validation_split:
-            if tfdata.kind(x) is not None:
+            if feeding.kind(x) is not None:
                 raise ValueError(
                     "validation_split takes rows in memory; give a data set's own validation_data instead."
                 )
             if validation_data is None:
-                data, held_out = tfdata.split_rows(data, validation_split)
+                data, held_out = feeding.split_rows(data, validation_split)
                 own["validation_data"] = self.prepare(*held_out, batch_size)
         if validation_data is not None:
             parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
             own["validation_data"] = self.prepare(*parts, batch_size=batch_size)
-        own["shuffle"] = shuffle and tfdata.kind(x) == "keras"  # rows shuffle themselves, loaders decide for themselves
+        own["shuffle"] = shuffle and feeding.kind(x) == "keras"  # rows and loaders do so themselves, or do not
         with self.whole_after_errors():
             return super().fit(self.prepare(*data, batch_size, shuffle), None, None, *args, **own, **kwargs)
 
@@ -177,7 +177,7 @@ class Task(ZooModel):
     def one_batch(self, x, y=None, sample_weight=None):
         if not self.prepares:
             return x, y, sample_weight
-        return tfdata.unpack(self.preprocess(x, y, sample_weight))
+        return feeding.unpack(self.preprocess(x, y, sample_weight))
 
     @classmethod
     def from_preset(cls, preset, load_weights=True, dtype=None, **overrides):

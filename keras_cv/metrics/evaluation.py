@@ -61,7 +61,8 @@ def evaluate_boxes(y_true, y_pred, bounding_box_format, image_shape=None, class_
             unequal numbers of boxes may be lists of arrays or ragged tensors as well. `"is_crowd"`, `(B, N)`, marks
             boxes around many objects, `"is_difficult"` difficult ones: finding them is neither right nor wrong, in a
             crowd as often as one likes. `"area"`, `(B, N)` in square pixels, takes the place of width times height to
-            tell small from large, as in COCO's own annotations. One image, `(N, 4)`, and a list of such dictionaries, of images or batches, do as well.
+            tell small from large, as in COCO's own annotations. One image, `(N, 4)`, and a list of such dictionaries,
+            of images or batches, do as well.
         y_pred: the same images, `"confidence"`, `(B, N)`, and optionally `"num_detections"`, `(B,)`, the rows that
             count. No more than the 100 surest of a class in an image are looked at.
         bounding_box_format: the format of the boxes of both, see `keras_cv.bounding_box.convert_format`.

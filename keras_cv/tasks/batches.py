@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from tqdm.auto import tqdm
 
-from keras_zoo import tfdata
+from keras_zoo import feeding
 from keras_zoo.compiled import Inference, Variables, in_parts, in_turn
 
 
@@ -29,7 +29,7 @@ class InBatches(Inference):
     def ready(self, rows):
         """`(images, finish)`: the network's input of these rows, and what is done with the outputs, NumPy arrays."""
         if self.preprocessor is not None:
-            rows = tfdata.unpack(self.preprocess(rows))[0]
+            rows = feeding.unpack(self.preprocess(rows))[0]
         return rows, lambda outputs: outputs
 
     def run_in_batches(self, rows, batch_size=None, verbose="auto", options=(), static=()):
@@ -41,7 +41,7 @@ class InBatches(Inference):
         batch_size = 32 if batch_size is None else batch_size
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
-        count = None if isinstance(rows, types.GeneratorType) else tfdata.count_rows([rows])
+        count = None if isinstance(rows, types.GeneratorType) else feeding.count_rows([rows])
         variables = Variables([self])
         program, values = self.program_for(variables, static, convolutions=True), variables.values()
         found, hidden = [], count is not None and count <= batch_size if verbose == "auto" else not verbose
@@ -62,4 +62,4 @@ def chunks(rows, count, size):
         while batch := list(itertools.islice(rows, size)):
             yield batch
     for first in range(0, count or 0, size):
-        yield tfdata.take(rows, np.arange(first, min(first + size, count)))
+        yield feeding.take(rows, np.arange(first, min(first + size, count)))

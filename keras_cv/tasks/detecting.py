@@ -13,7 +13,7 @@ from keras_cv.ops.nms import check_thresholds
 from keras_cv.tasks.batches import InBatches
 from keras_cv.tasks.detector_inputs import LARGEST_STRIDE
 from keras_cv.tasks.image_classifier import rows
-from keras_zoo import tfdata
+from keras_zoo import feeding, tfdata
 from keras_zoo.config import argument_names
 
 CELLS = 16 + 4 + 1  # points of all levels in a cell of the coarsest
@@ -120,7 +120,7 @@ class Detecting(InBatches):
         `num_detections` are -1.
         """
         static, thresholds = suppression(self.decoder, confidence_threshold, iou_threshold, max_detections)
-        if tfdata.kind(x) not in (None, "generator"):
+        if feeding.kind(x) not in (None, "generator"):
             x = images_of(x)
         elif not (self.preprocessor is None and isinstance(tfdata.to_numpy(x), np.ndarray)):
             x = video_frames(x) if is_video(x) else rows(x)
@@ -154,5 +154,5 @@ def image_size(images):
 def images_of(dataset):
     """The images of a data set of batches, one after the other."""
     for batch in dataset:
-        x = tfdata.unpack(batch)[0]
+        x = feeding.unpack(batch)[0]
         yield from tfdata.to_numpy(x["images"] if isinstance(x, dict) else x)

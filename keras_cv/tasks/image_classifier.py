@@ -11,7 +11,7 @@ from keras_cv.layers import ImageConverter
 from keras_cv.layers.image_converter import is_single
 from keras_cv.ops.fuse import Fusing
 from keras_cv.tasks.batches import InBatches
-from keras_zoo import Task, tfdata
+from keras_zoo import Task, feeding, tfdata
 from keras_zoo.classifying import ClassifyingTask
 from keras_zoo.config import serializable
 
@@ -91,7 +91,7 @@ class ImageClassifier(Fusing, InBatches, ClassifyingTask):
         return Prepared(super().preprocess, self.data_format)
 
     def prepare(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False):
-        kind = tfdata.kind(x)
+        kind = feeding.kind(x)
         if kind == "tf":
             images = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
             images = images["images"] if isinstance(images, dict) else images
@@ -100,7 +100,7 @@ class ImageClassifier(Fusing, InBatches, ClassifyingTask):
         return super().prepare(rows(x) if kind is None else x, y, sample_weight, batch_size, shuffle)
 
     def check_labels(self, x, y):
-        if not (isinstance(x, dict) or (tfdata.kind(x) == "tf" and isinstance(x.element_spec, dict))):
+        if not (isinstance(x, dict) or (feeding.kind(x) == "tf" and isinstance(x.element_spec, dict))):
             super().check_labels(x, y)
 
     def predict(self, x, batch_size=None, *args, return_classes=False, **kwargs):
@@ -113,7 +113,7 @@ class ImageClassifier(Fusing, InBatches, ClassifyingTask):
         """
         own_step = type(self).predict_step is not Task.predict_step or args or set(kwargs) - {"verbose"}
         prepared = self.preprocessor is None and isinstance(tfdata.to_numpy(x), np.ndarray)
-        if own_step or tfdata.kind(x) is not None or not (prepared or self.preprocessor):
+        if own_step or feeding.kind(x) is not None or not (prepared or self.preprocessor):
             outputs = super().predict(x, batch_size, *args, **kwargs)
         else:
             outputs = self.run_in_batches(tfdata.to_numpy(x) if prepared else rows(x), batch_size, **kwargs)

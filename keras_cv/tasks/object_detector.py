@@ -9,7 +9,7 @@ from keras_cv.ops.fuse import Fusing
 from keras_cv.tasks.detecting import Detecting
 from keras_cv.tasks.detector_export import export_detector
 from keras_cv.tasks.detector_inputs import DetectorInputs, ObjectDetectorPreprocessor
-from keras_zoo import Task, tfdata
+from keras_zoo import Task, feeding
 from keras_zoo.config import argument_names, serializable
 
 
@@ -89,7 +89,7 @@ class ObjectDetector(Fusing, Detecting, Task):
         return DetectorInputs(self.preprocessor, self.bounding_box_format, self.num_classes)
 
     def check_labels(self, x, y):
-        dictionary = isinstance(x, dict) or (tfdata.kind(x) == "tf" and isinstance(x.element_spec, dict))
+        dictionary = isinstance(x, dict) or (feeding.kind(x) == "tf" and isinstance(x.element_spec, dict))
         if not dictionary:
             super().check_labels(x, y)
         elif isinstance(x, dict) and "bounding_boxes" not in x:
@@ -104,7 +104,7 @@ class ObjectDetector(Fusing, Detecting, Task):
                 f"multi_scale gives batches of the sides {x.sides}; the backbone takes images of {fixed} alone "
                 "(image_shape)."
             )
-        return tfdata.prepare(inputs, x, y, sample_weight, batch_size, shuffle)
+        return feeding.prepare(inputs, x, y, sample_weight, batch_size, shuffle)
 
     def export(
         self,
