@@ -176,8 +176,11 @@ def test_other_decoders(trained):
     trained.prediction_decoder = MultiClassNonMaxSuppression("xywh", from_logits=False, confidence_threshold=0.2)
     several = trained.predict(images)
     trained.prediction_decoder = NonMaxSuppression("xywh", False, 0.7, 0.2, soft_method="linear")
-    soft = trained.predict(images)
+    soft, fused = trained.predict(images), trained.fuse()
     trained.prediction_decoder = before
+    np.testing.assert_allclose(fused.predict(images)["confidence"], soft["confidence"], atol=0.01)
+    fused.confidence_threshold = 0.9
+    assert trained.confidence_threshold == before.confidence_threshold == 0.2
     found = trained.predict(images)
     assert (several["num_detections"] >= found["num_detections"]).all()
     assert (soft["num_detections"] >= found["num_detections"]).all()
