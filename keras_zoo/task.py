@@ -8,6 +8,8 @@ import numpy as np
 from keras_zoo import feeding, presets, weights
 from keras_zoo.model import ZooModel
 
+NOT_DECAYED = "not_decayed"  # a pattern in what a file says of compile()
+
 
 class Task(ZooModel):
     """A backbone with a head, and a preprocessor that turns raw data into the head's tensors.
@@ -42,8 +44,18 @@ class Task(ZooModel):
         super().compile(*args, **kwargs)
         self.trained = None  # the ids of the variables that train, once the optimizer, which keeps them, is built
 
+    def get_compile_config(self):
+        """Keras' own, and which names of weights the optimizer leaves undecayed, which its configuration lacks."""
+        config, pattern = super().get_compile_config(), None
+        if self.optimizer is not None:
+            pattern = getattr(innermost(self.optimizer), "_exclude_from_weight_decay_pattern", None)
+        return config if config is None or pattern is None else {**config, NOT_DECAYED: pattern.pattern}
+
     def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        own = {name: value for name, value in config.items() if name != NOT_DECAYED}
+        self.compile(**keras.saving.deserialize_keras_object(own))
+        if NOT_DECAYED in config:
+            innermost(self.optimizer).exclude_from_weight_decay(var_names=[config[NOT_DECAYED]])
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
             self.trained = frozenset(map(id, self.trainable_variables))
@@ -196,3 +208,8 @@ class Task(ZooModel):
         `weights_dtype`, such as `"float16"`, to store rounded weights that load as the model's own dtype.
         """
         presets.save(folder, task=self, format=format, **options)
+
+
+def innermost(optimizer):
+    """The optimizer itself where there is one around it that scales the loss."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
