@@ -11,7 +11,7 @@ from keras_cv.bounding_box import clip_to_image, convert_format
 from keras_cv.images.frames import is_video, video_frames
 from keras_cv.ops.nms import check_thresholds
 from keras_cv.tasks.batches import InBatches
-from keras_cv.tasks.detector_inputs import LARGEST_STRIDE
+from keras_cv.tasks.detector_inputs import LARGEST_STRIDE, as_input
 from keras_cv.tasks.image_classifier import rows
 from keras_zoo import feeding, tfdata
 from keras_zoo.config import argument_names
@@ -66,8 +66,9 @@ class Detecting(InBatches):
 
     def decode_predictions(self, pred, images):
         """Detections from what calling the model on `images` gives, after non-max suppression."""
-        decoded = self.decode(pred, images)
-        return self.decoder(decoded["boxes"], decoded["classes"], images=images)
+        size = image_size(images)
+        found = self.detections(pred, size, decoder_of_logits(self.decoder))
+        return convert_format(found, "xyxy", self.bounding_box_format, image_shape=size)
 
     def size_of(self, raw):
         """Height and width of the images that `raw` is of, as far as they can be known."""
@@ -82,9 +83,9 @@ class Detecting(InBatches):
     def ready(self, images):
         """The network's input, and what brings detections back into the frame and the format that are asked for."""
         if self.preprocessor is None:
-            images = np.asarray(images)
+            images = as_input(images)
             shape = images.shape[1:3]
-            if images.ndim != 4 or any(length % LARGEST_STRIDE or not length for length in shape):
+            if any(length % LARGEST_STRIDE or not length for length in shape):
                 raise ValueError(
                     f"Without a preprocessor {type(self).__name__} takes images (B, height, width, channels) whose "
                     f"height and width are multiples of {LARGEST_STRIDE}; got {images.shape}. Resize them with "
@@ -110,7 +111,8 @@ class Detecting(InBatches):
 
         Args:
             x: one image (then the arrays are those of a batch of one), a list of images of any sizes, a batch, a
-                folder, a video file, a generator of images such as the frames of a camera, or a data set of batches.
+                folder, a video file, a generator of images such as the frames of a camera, or a data set of batches;
+                or a dictionary of `"images"`.
             batch_size: images that run at once, 32 by default and 1 for a generator.
             verbose: whether to show a progress bar; `"auto"` for more than a batch.
             confidence_threshold, iou_threshold, max_detections: in place of the model's own, for this call.
@@ -120,18 +122,26 @@ class Detecting(InBatches):
         `num_detections` are -1.
         """
         static, thresholds = suppression(self.decoder, confidence_threshold, iou_threshold, max_detections)
+        x = x["images"] if isinstance(x, dict) and "images" in x else x
         if feeding.kind(x) not in (None, "generator"):
             x = images_of(x)
         elif not (self.preprocessor is None and isinstance(tfdata.to_numpy(x), np.ndarray)):
             x = video_frames(x) if is_video(x) else rows(x)
         else:
             x = tfdata.to_numpy(x)
+            x = x[None] if x.ndim == 3 else x
         size = batch_size or (1 if isinstance(x, types.GeneratorType) else 32)
         return self.run_in_batches(x, size, verbose, thresholds, static)
 
     def predict_on_batch(self, x):
         """As `predict`, of one batch."""
         return self.predict(x, len(x))
+
+
+def decoder_of_logits(decoder, **given):
+    """A decoder of logits like `decoder`, with what is `given` in place of its thresholds where that is not None."""
+    settings = {name: getattr(decoder, name) for name in argument_names(type(decoder))} | {"from_logits": True}
+    return type(decoder)(**settings | {name: value for name, value in given.items() if value is not None})
 
 
 def suppression(decoder, confidence_threshold, iou_threshold, max_detections):
