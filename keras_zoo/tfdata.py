@@ -162,6 +162,13 @@ def is_ragged(x):
     return hasattr(x, "row_lengths")
 
 
+def as_rows(x):
+    """A batch in NumPy; one of unequal rows, a ragged tensor, as a list of arrays."""
+    if not is_ragged(x):
+        return to_numpy(x)
+    return [row.to_tensor().numpy() if is_ragged(row) else row.numpy() for row in x]
+
+
 def parts(x):
     """A dense tensor itself; of a ragged one the values and the lengths of its rows, the outer axis first."""
     return (x.flat_values, *x.nested_row_lengths()) if is_ragged(x) else (x,)

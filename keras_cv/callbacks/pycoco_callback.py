@@ -78,7 +78,7 @@ class PyCOCOCallback(keras.callbacks.Callback):
         data = self.validation_data
         kind = feeding.kind(data)
         if kind == "keras":
-            data = map(data.__getitem__, range(len(data)))
+            data = map(data.__getitem__, range(data.num_batches))
         elif kind is None and not isinstance(data, list):
             data = [data]
         batches = map(unpack, data)
@@ -97,9 +97,7 @@ def unpack(batch):
     if images is None or not isinstance(boxes, dict):
         keys = sorted(batch) if isinstance(batch, dict) else type(batch).__name__
         raise ValueError(f"validation_data must have (images, boxes) or a dictionary of both for batches; got {keys}.")
-    if tfdata.is_ragged(images):
-        return [image.to_tensor().numpy() if tfdata.is_ragged(image) else image.numpy() for image in images], boxes
-    return tfdata.to_numpy(images), boxes
+    return tfdata.as_rows(images), boxes
 
 
 def sizes_of(images):

@@ -32,10 +32,11 @@ class InBatches(Inference):
             rows = feeding.unpack(self.preprocess(rows))[0]
         return rows, lambda outputs: outputs
 
-    def run_in_batches(self, rows, batch_size=None, verbose="auto", options=(), static=()):
+    def run_in_batches(self, rows, batch_size=None, verbose="auto", options=(), static=(), batched=False):
         """What the program gives for `rows`, raw images or the network's inputs: arrays of all of them, in their order.
 
-        `rows` are a list, an array, or a generator of images, of which no more than a batch is in memory at a time.
+        `rows` are a list, an array, or a generator of images, of which no more than a batch is in memory at a time;
+        where they are `batched`, a generator of batches.
         `options`, arrays, and `static`, which the program is made for, go to `compute`.
         """
         batch_size = 32 if batch_size is None else batch_size
@@ -46,7 +47,7 @@ class InBatches(Inference):
         program, values = self.program_for(variables, static, convolutions=True), variables.values()
         found, hidden = [], count is not None and count <= batch_size if verbose == "auto" else not verbose
         with tqdm(total=count, unit="image", disable=hidden) as bar:
-            for batch in chunks(rows, count, batch_size):
+            for batch in rows if batched else chunks(rows, count, batch_size):
                 images, finish = self.ready(batch)
                 outputs = in_parts(lambda part: program(values, part, *options), images)
                 found.append(finish(outputs))

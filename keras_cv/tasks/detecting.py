@@ -113,7 +113,7 @@ class Detecting(InBatches):
             x: one image (then the arrays are those of a batch of one), a list of images of any sizes, a batch, a
                 folder, a video file, a generator of images such as the frames of a camera, or a data set of batches;
                 or a dictionary of `"images"`.
-            batch_size: images that run at once, 32 by default and 1 for a generator.
+            batch_size: images that run at once, 32 by default and 1 for a generator; a data set has its own batches.
             verbose: whether to show a progress bar; `"auto"` for more than a batch.
             confidence_threshold, iou_threshold, max_detections: in place of the model's own, for this call.
 
@@ -124,8 +124,8 @@ class Detecting(InBatches):
         static, thresholds = suppression(self.decoder, confidence_threshold, iou_threshold, max_detections)
         x = x["images"] if isinstance(x, dict) and "images" in x else x
         if feeding.kind(x) not in (None, "generator"):
-            x = images_of(x)
-        elif not (self.preprocessor is None and isinstance(tfdata.to_numpy(x), np.ndarray)):
+            return self.run_in_batches(batches_of(x), None, verbose, thresholds, static, batched=True)
+        if not (self.preprocessor is None and isinstance(tfdata.to_numpy(x), np.ndarray)):
             x = video_frames(x) if is_video(x) else rows(x)
         else:
             x = tfdata.to_numpy(x)
@@ -161,8 +161,10 @@ def image_size(images):
     return tuple(images.shape[1:3])
 
 
-def images_of(dataset):
-    """The images of a data set of batches, one after the other."""
+def batches_of(dataset):
+    """The images of each batch of a data set."""
+    if feeding.kind(dataset) == "keras":  # which need not end by itself
+        dataset = map(dataset.__getitem__, range(dataset.num_batches))
     for batch in dataset:
         x = feeding.unpack(batch)[0]
-        yield from tfdata.to_numpy(x["images"] if isinstance(x, dict) else x)
+        yield tfdata.as_rows(x["images"] if isinstance(x, dict) else x)

@@ -88,9 +88,13 @@ def test_raw_outputs_decoded(trained):
     np.testing.assert_allclose(
         decoded["classes"], 1 / (1 + np.exp(-keras.ops.convert_to_numpy(raw["classes"]))), atol=1e-6
     )
-    suppressed = trained.decode_predictions(raw, images)
-    found = trained.predict(images)
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(suppressed["boxes"]), found["boxes"], atol=1e-3)
+    before, found = trained.prediction_decoder, trained.predict(images)
+    for from_logits in (False, True):
+        trained.prediction_decoder = NonMaxSuppression("xywh", from_logits, 0.7, 0.2)
+        suppressed = trained.decode_predictions(raw, images)
+        for key in ("boxes", "confidence"):
+            np.testing.assert_allclose(keras.ops.convert_to_numpy(suppressed[key]), found[key], atol=1e-3)
+    trained.prediction_decoder = before
 
 
 def test_frame_of_the_original_image(raw_images):
@@ -126,8 +130,17 @@ def test_sources(raw_images, tmp_path):
         found = raw_images.predict(source, batch_size=2)
         for key, values in expected.items():
             np.testing.assert_allclose(found[key], values, atol=1e-3)
-    one = raw_images.predict(images[2])
-    np.testing.assert_allclose(one["boxes"], expected["boxes"][2:], atol=1e-3)
+    for source in (images[2], {"images": images[2:]}):
+        np.testing.assert_allclose(raw_images.predict(source)["boxes"], expected["boxes"][2:], atol=1e-3)
+
+
+def test_tensors_without_a_preprocessor(trained):
+    images = scenes()[0][:3]
+    expected = trained.predict(images)
+    for source in (list(images), {"images": images}, images[0]):
+        found = trained.predict(source)
+        np.testing.assert_allclose(found["boxes"], expected["boxes"][: len(found["boxes"])], atol=1e-3)
+    assert len(found["boxes"]) == 1
 
 
 def test_data_sets(raw_images):
@@ -313,6 +326,17 @@ def test_wrong_inputs(trained, raw_images):
         trained.fit(images, truth | {"classes": np.where(truth["classes"] >= 0, 7, -1)}, verbose=0)
     with pytest.raises(ValueError, match="true boxes that are not finite"):
         trained.fit(images, truth | {"boxes": np.where(truth["boxes"] > 0, np.nan, -1)}, verbose=0)
+    with pytest.raises(ValueError, match=r"Classes are whole numbers .* got \[nan\]"):
+        trained.fit(images, truth | {"classes": np.full(truth["classes"].shape, np.nan)}, verbose=0)
+    with pytest.raises(ValueError, match="as one-hot has it"):
+        trained.fit(images, truth | {"classes": np.eye(3)[np.maximum(truth["classes"], 0)]}, verbose=0)
+    with pytest.raises(ValueError, match=r"end before they begin, such as .* as xywh: is that the detector's"):
+        trained.fit(images, truth | {"boxes": np.where(truth["boxes"] > 0, -truth["boxes"], -1)}, verbose=0)
+    for call in (trained.predict, lambda x: trained.fit(x, truth, verbose=0)):
+        with pytest.raises(ValueError, match="images with values that are not finite"):
+            call(np.where(images > 120, np.nan, images))
+        with pytest.raises(ValueError, match=r"all of one size; got images of the shapes \[\(64, 128, 3\), \(128, 128"):
+            call([images[0, :64], *images[1:]])
     with pytest.raises(ValueError, match="trains on bounding_boxes; the dictionary has images"):
         trained.fit({"images": images}, verbose=0)
     with pytest.raises(ValueError, match="trains on labels: give y"):

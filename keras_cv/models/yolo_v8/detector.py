@@ -43,7 +43,8 @@ class YOLOV8Detector(ObjectDetector):
         class_names: the names of the classes, saved in presets.
         confidence_threshold, iou_threshold, max_detections, class_agnostic: of `prediction_decoder`, see
             `keras_cv.layers.NonMaxSuppression`.
-        prediction_decoder: a `keras_cv.layers.NonMaxSuppression` in place of these four.
+        prediction_decoder: a `keras_cv.layers.NonMaxSuppression`, or another such layer, in place of these four. Files
+            keep the four alone.
         label_encoder: a `YOLOV8LabelEncoder`, for another way of giving points their objects in training; not saved.
         fused: see `keras_cv.ops.fuse`.
     """
