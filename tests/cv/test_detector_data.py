@@ -1,5 +1,6 @@
 """Detectors on data sets: flagged boxes, several sizes, and metrics of what is flagged."""
 
+import keras
 import numpy as np
 import pytest
 from detection_files import NAMES, coco, pictures, save, write_coco
@@ -129,3 +130,20 @@ def test_several_sizes_and_a_backbone_of_one(scenes):
     detector = new_detector((64, 64, 3), preprocessor=YOLOV8DetectorPreprocessor((64, 64)))
     with pytest.raises(ValueError, match=r"of the sides \[32, 96\]; the backbone takes images of \(64, 64\) alone"):
         detector.fit(dataset, verbose=0)
+
+
+class Endless(keras.utils.PyDataset):
+    """Two batches of different sizes; asked for more it begins again, as many such classes do."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return np.full((3 - index % 2, 32, 32 * (1 + index % 2), 3), 90, "uint8")
+
+
+def test_a_data_set_is_predicted_in_its_own_batches():
+    detector, sizes = new_detector(), []
+    detector.ready = lambda images: sizes.append(images.shape[:3]) or type(detector).ready(detector, images)
+    assert detector.predict(Endless(), verbose=0)["boxes"].shape == (5, 100, 4)
+    assert sizes == [(3, 32, 32), (2, 32, 64)]
