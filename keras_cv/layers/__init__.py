@@ -21,6 +21,7 @@ from keras_cv.layers.combined import (
 )
 from keras_cv.layers.conv import Conv2D
 from keras_cv.layers.copy_paste import CopyPaste
+from keras_cv.layers.custom import BaseImageAugmentationLayer, VectorizedBaseImageAugmentationLayer
 from keras_cv.layers.erasing import GridMask, RandomCutout, RandomErasing
 from keras_cv.layers.factors import ConstantFactorSampler, FactorSampler, NormalFactorSampler, UniformFactorSampler
 from keras_cv.layers.filters import RandomGaussianBlur, RandomGaussianNoise, RandomJpegQuality, RandomSharpness
@@ -48,6 +49,7 @@ __all__ = [
     "AugMix",
     "Augmenter",
     "AutoContrast",
+    "BaseImageAugmentationLayer",
     "BatchNormalization",
     "CenterCrop",
     "ChannelShuffle",
@@ -106,4 +108,5 @@ __all__ = [
     "Resizing",
     "Solarization",
     "UniformFactorSampler",
+    "VectorizedBaseImageAugmentationLayer",
 ]

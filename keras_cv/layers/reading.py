@@ -35,7 +35,7 @@ def read(data, name, bounding_box_format):
     masks = data.get("segmentation_masks")
     if masks is not None:
         masks = read_masks(masks, images, single, name)
-    return Batch(images, labels, boxes, rows, masks), single
+    return Batch(images, labels, boxes, rows, masks, bounding_box_format), single
 
 
 def read_images(images, name):
