@@ -25,7 +25,7 @@ class Tint(layers.BaseImageAugmentationLayer):
         return self.factor() * 255
 
     def augment_image(self, image, *args, transformation=None, **kwargs):
-        [*others, blue] = ops.unstack(image, axis=-1)
+        [*others, blue] = ops.unstack(ops.convert_to_tensor(image), axis=-1)
         blue = ops.clip(blue + transformation, 0.0, 255.0)
         return ops.stack([*others, blue], axis=-1)
 
