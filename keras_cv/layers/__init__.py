@@ -1,5 +1,6 @@
 """Preprocessing and augmentation of images, with their labels, boxes and masks."""
 
+from keras_cv.layers.aspect_ratio import RandomAspectRatio
 from keras_cv.layers.aug_mix import AugMix
 from keras_cv.layers.batch_normalization import BatchNormalization
 from keras_cv.layers.channels import ChannelShuffle, Grayscale, RandomChannelShift, RandomGrayscale, RandomInvert
@@ -74,6 +75,7 @@ __all__ = [
     "RandAugment",
     "RandomAffine",
     "RandomApply",
+    "RandomAspectRatio",
     "RandomAugmentationPipeline",
     "RandomBrightness",
     "RandomChannelShift",
