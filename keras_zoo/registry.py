@@ -134,6 +134,16 @@ def list_presets(family=None, embedded=None):
     }
 
 
+def presets_for(cls):
+    """Of `list_presets()` those whose family has a backbone or a task that is a `cls`, or of which `cls` is one."""
+    found = {}
+    for name, record in list_presets().items():
+        family = families()[record["family"]]
+        if any(issubclass(known, cls) or issubclass(cls, known) for known in (family.backbone, *family.tasks)):
+            found[name] = record
+    return found
+
+
 def unknown_preset(name):
     near = difflib.get_close_matches(name, records(), n=3, cutoff=0.4)
     hint = f"Did you mean {', '.join(map(repr, near))}? " if near else ""

@@ -14,6 +14,11 @@ class FeaturePyramidBackbone(Fusing, Backbone):
 
     pyramid_outputs = {}
 
+    @property
+    def pyramid_level_inputs(self):
+        """KerasCV's way: `{level: name of the layer}`, whose `get_layer(name).output` is the level's feature map."""
+        return {level: output._keras_history.operation.name for level, output in self.pyramid_outputs.items()}
+
     def feature_pyramid(self, levels=None):
         """A `keras.Model` from images to `{level: feature map}`, which shares this backbone's layers and weights.
 
