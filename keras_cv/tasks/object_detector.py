@@ -22,6 +22,7 @@ from keras_cv.tasks.image_classifier import rows
 from keras_zoo import Task, tfdata
 from keras_zoo.config import argument_names, serializable
 
+IMAGE_AXES = 3
 CELLS = 16 + 4 + 1  # points of all levels in a cell of the coarsest
 
 
@@ -182,6 +183,15 @@ class ObjectDetector(Fusing, InBatches, Task):
             boxes.append(convert_format(corners, "xyxy", self.bounding_box_format, image_shape=shape))
         return found | {"boxes": np.stack(boxes)}
 
+    def nothing(self, static):
+        most = dict(static[1])["max_detections"]
+        return {
+            "boxes": np.zeros((0, most, 4), "float32"),
+            "confidence": np.zeros((0, most), "float32"),
+            "classes": np.zeros((0, most), "int32"),
+            "num_detections": np.zeros(0, "int32"),
+        }
+
     def predict(
         self, x, batch_size=None, verbose="auto", *, confidence_threshold=None, iou_threshold=None, max_detections=None
     ):
@@ -205,6 +215,7 @@ class ObjectDetector(Fusing, InBatches, Task):
             x = video_frames(x) if is_video(x) else rows(x)
         else:
             x = tfdata.to_numpy(x)
+            x = x[None] if x.ndim == IMAGE_AXES else x
         size = batch_size or (1 if isinstance(x, types.GeneratorType) else 32)
         return self.run_in_batches(x, size, verbose, thresholds, static)
 
