@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 
+from keras_zoo import tfdata
 from keras_zoo.config import Configured, serializable
 
 
@@ -46,7 +47,7 @@ drawing = Drawing()
 
 
 class FactorSampler(Configured):
-    """A distribution of strengths. A subclass gives `draw`."""
+    """A distribution of strengths. A subclass gives `draw`, or as in KerasCV `__call__(shape, dtype)`."""
 
     def __call__(self, shape=(), dtype="float32"):
         """Strengths in an array of this shape, of the layer that is at work; a number by default."""
@@ -54,7 +55,10 @@ class FactorSampler(Configured):
 
     def draw(self, random, shape):
         """Strengths in an array of this shape, from a `numpy.random.Generator`."""
-        raise NotImplementedError(f"{type(self).__name__} has no draw(random, shape).")
+        if type(self).__call__ is FactorSampler.__call__:
+            raise NotImplementedError(f"{type(self).__name__} has neither draw(random, shape) nor __call__(shape).")
+        with drawing.by(random):
+            return np.asarray(tfdata.to_numpy(self(shape)), "float32")
 
 
 @serializable

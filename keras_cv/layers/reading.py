@@ -25,7 +25,7 @@ def read(data, name, bounding_box_format):
     labels = data.get("labels")
     if labels is not None:
         labels = np.asarray(labels)[None] if single else np.asarray(labels)
-        if labels.ndim not in (1, 2) or len(labels) != len(images):
+        if len(labels) != len(images) or (labels.ndim not in (1, 2) and not single):
             raise ValueError(
                 f"{name}: labels must be (B,) or (B, classes) for {len(images)} images; got {labels.shape}."
             )

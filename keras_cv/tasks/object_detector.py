@@ -206,7 +206,7 @@ class ObjectDetector(Fusing, InBatches, Task):
 
         `boxes` is `(N, max_detections, 4)` float32 in `bounding_box_format`, `confidence` `(N, max_detections)` float32
         in 0-1, falling, `classes` `(N, max_detections)` int32, and `num_detections` `(N,)` int32. Rows past
-        `num_detections` are -1.
+        `num_detections` are -1. Of no images, `[]`, N is 0.
         """
         static, thresholds = suppression(self.decoder, confidence_threshold, iou_threshold, max_detections)
         if tfdata.kind(x) not in (None, "generator"):

@@ -165,6 +165,8 @@ def test_what_they_compute():
     np.testing.assert_allclose(found["images"], expected, atol=0.5)
     assert (found["labels"] == 2).all()  # the whole row, as in the guide
     assert tint({"images": data()["images"], "labels": np.arange(3)})["labels"].tolist() == [2, 2, 2]
+    one = tint({"images": data()["images"][0], "labels": np.array([[1, 0]])})  # as in the guide, with an axis too many
+    np.testing.assert_array_equal(one["labels"], [[2, 2]])
     found = Half(bounding_box_format="xywh")(data())
     assert found["images"].shape == (3, 24, 15, 3) and found["segmentation_masks"].shape == (3, 24, 15)
     np.testing.assert_array_equal(found["bounding_boxes"]["classes"][0], [0, -1, -1])
@@ -201,6 +203,21 @@ def test_seeds():
     keras.utils.set_random_seed(3)
     equal(drawn, sampler((2, 3)))
     assert drawn.shape == (2, 3) and sampler().shape == () and Tint()._random_generator.normal((2,)).shape == (2,)
+
+
+@pytest.mark.once
+def test_a_sampler_of_ones_own():
+    """KerasCV's have `__call__` alone; layers of this package draw from them, too."""
+
+    class Quarters(core.FactorSampler):
+        def __call__(self, shape=(), dtype="float32"):
+            return ops.full(shape, 0.25, dtype)
+
+    image = np.full((2, 4, 4, 3), 100, "float32")
+    np.testing.assert_allclose(layers.RandomBrightness(Quarters())(image), 163.75)
+    np.testing.assert_allclose(Tint(Quarters())(image)[..., 2], 163.75)
+    with pytest.raises(NotImplementedError, match=r"FactorSampler has neither draw\(random, shape\) nor __call__"):
+        core.FactorSampler()()
 
 
 @pytest.mark.once
