@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 MOST_KEPT = 2 * 2**30  # bytes of compiled programs on disk
-OWN_CONVOLUTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}  # for XLA: nothing is left to YNNPACK
+# For XLA: products by themselves are left to YNNPACK, convolutions and what else could be fused with them are not.
+OWN_CONVOLUTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
 
 
 class Variables:

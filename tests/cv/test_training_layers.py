@@ -95,3 +95,42 @@ def test_one_pixel():
     outputs = keras.ops.convert_to_numpy(layer(np.ones((1, 1, 1, 3), "float32"), training=True))
     np.testing.assert_allclose(outputs, 0.0, atol=1e-5)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(layer.moving_variance), 0.99, atol=1e-5)
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_size": 3, "padding": "same"},
+        {"kernel_size": (3, 2), "padding": "same", "strides": 2, "use_bias": False},
+        {"kernel_size": 4, "padding": "same", "strides": (2, 3)},
+        {"kernel_size": 3, "padding": "same", "dilation_rate": 2, "activation": "tanh"},
+        {"kernel_size": 3, "strides": 2},
+        {"kernel_size": 2, "groups": 2},
+    ],
+)
+def test_convolution_as_keras(options, data_format):
+    """Outputs, with and without gradients, and what a step makes of the kernel, for every padding and stride."""
+    if data_format == "channels_first" and keras.backend.backend() == "tensorflow":
+        pytest.skip("TensorFlow computes channels first on a GPU only")
+    images = np.random.default_rng(0).normal(size=(2, 7, 10, 4)).astype("float32")
+    images = images if data_format == "channels_last" else images.transpose(0, 3, 1, 2)
+    targets = np.random.default_rng(1).normal(size=2).astype("float32")
+    found = []
+    for conv in (Conv2D, keras.layers.Conv2D):
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential(
+            [
+                keras.Input(images.shape[1:]),
+                conv(6, data_format=data_format, bias_initializer="uniform", **options),
+                keras.layers.Flatten(),
+                keras.layers.Dense(1),
+            ]
+        )
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        loss = model.train_on_batch(images, targets)
+        outputs = model.layers[0](images)
+        found.append([loss, model.predict(images, verbose=0), outputs, *model.weights])
+    for ours, theirs in zip(*found, strict=True):
+        ours, theirs = keras.ops.convert_to_numpy(ours), keras.ops.convert_to_numpy(theirs)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)

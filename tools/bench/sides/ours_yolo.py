@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from keras_cv.models import YOLOV8Detector
@@ -15,7 +16,7 @@ def load(folder, dtype, int8):
     file = Path(folder, "model.pt")
     detector = YOLOV8Detector.from_preset(str(file), preprocessor=None, bounding_box_format="xyxy").fuse()
     image = np.random.default_rng(0).random((1, 640, 640, 3), "float32")
-    scores = np.asarray(detector.decode(detector(image), image)["classes"].tolist())[0].max(-1)
+    scores = keras.ops.convert_to_numpy(detector.decode(detector(image), image)["classes"])[0].max(-1)
     detector.confidence_threshold = float(np.sort(scores)[-FOUND])
     return detector
 
