@@ -107,9 +107,10 @@ class ImageClassifier(Fusing, InBatches, ClassifyingTask):
         """`keras.Model.predict` on images: an array `(N, num_classes)`, logits where there is no `activation`.
 
         `x` is one image, a list of images of any sizes, a batch, a data set, or a folder: all images below it, in the
-        order of `keras_cv.images.image_files`; without a preprocessor images are arrays of one size. With `return_classes=True` a list with a dictionary for each image:
-        `{"class_name", "probability", "probabilities": {class name: probability}}`; for several labels
-        `"class_names"`, those above one half, in place of the first two. Without `class_names` classes are numbers.
+        order of `keras_cv.images.image_files`. Without a preprocessor images are arrays of one size. With
+        `return_classes=True` a list with a dictionary for each image: `{"class_name", "probability", "probabilities":
+        {class name: probability}}`; for several labels `"class_names"`, those above one half, in place of the first
+        two. Without `class_names` classes are numbers.
         """
         own_step = type(self).predict_step is not Task.predict_step or args or set(kwargs) - {"verbose"}
         in_memory = tfdata.kind(x) is None and not (self.preprocessor is None and isinstance(x, dict))
