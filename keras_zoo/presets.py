@@ -25,6 +25,8 @@ class RecordLayout(Layout):
         self.backbone_config = record["config"]
         cls = self.family.classes[record["class_name"]]
         self.task_class, self.task_config = None if cls is self.family.backbone else cls, record.get("task", {})
+        if "classes" in record:
+            self.task_config = self.task_config | {"class_names": registry.class_names(record)}
         self.preprocessor_config = record.get("preprocessor", {})
 
     def tokenizer_config(self, cls):

@@ -22,6 +22,7 @@ from keras_cv.tasks.image_classifier import rows
 from keras_zoo import Task, tfdata
 from keras_zoo.config import argument_names, serializable
 
+IMAGE_AXES = 3
 CELLS = 16 + 4 + 1  # points of all levels in a cell of the coarsest
 
 
@@ -182,6 +183,15 @@ class ObjectDetector(Fusing, InBatches, Task):
             boxes.append(convert_format(corners, "xyxy", self.bounding_box_format, image_shape=shape))
         return found | {"boxes": np.stack(boxes)}
 
+    def nothing(self, static):
+        most = dict(static[1])["max_detections"]
+        return {
+            "boxes": np.zeros((0, most, 4), "float32"),
+            "confidence": np.zeros((0, most), "float32"),
+            "classes": np.zeros((0, most), "int32"),
+            "num_detections": np.zeros(0, "int32"),
+        }
+
     def predict(
         self, x, batch_size=None, verbose="auto", *, confidence_threshold=None, iou_threshold=None, max_detections=None
     ):
@@ -196,7 +206,7 @@ class ObjectDetector(Fusing, InBatches, Task):
 
         `boxes` is `(N, max_detections, 4)` float32 in `bounding_box_format`, `confidence` `(N, max_detections)` float32
         in 0-1, falling, `classes` `(N, max_detections)` int32, and `num_detections` `(N,)` int32. Rows past
-        `num_detections` are -1.
+        `num_detections` are -1. Of no images, `[]`, N is 0.
         """
         static, thresholds = suppression(self.decoder, confidence_threshold, iou_threshold, max_detections)
         if tfdata.kind(x) not in (None, "generator"):
@@ -205,6 +215,7 @@ class ObjectDetector(Fusing, InBatches, Task):
             x = video_frames(x) if is_video(x) else rows(x)
         else:
             x = tfdata.to_numpy(x)
+            x = x[None] if x.ndim == IMAGE_AXES else x
         size = batch_size or (1 if isinstance(x, types.GeneratorType) else 32)
         return self.run_in_batches(x, size, verbose, thresholds, static)
 
