@@ -5,8 +5,10 @@ import contextlib
 import keras
 import numpy as np
 
-from keras_zoo import presets, tfdata, weights
+from keras_zoo import feeding, presets, weights
 from keras_zoo.model import ZooModel
+
+NOT_DECAYED = "not_decayed"  # a pattern in what a file says of compile()
 
 
 class Task(ZooModel):
@@ -44,8 +46,18 @@ class Task(ZooModel):
         super().compile(*args, **kwargs)
         self.trained = None  # the ids of the variables that train, once the optimizer, which keeps them, is built
 
+    def get_compile_config(self):
+        """Keras' own, and which names of weights the optimizer leaves undecayed, which its configuration lacks."""
+        config, pattern = super().get_compile_config(), None
+        if self.optimizer is not None:
+            pattern = getattr(innermost(self.optimizer), "_exclude_from_weight_decay_pattern", None)
+        return config if config is None or pattern is None else {**config, NOT_DECAYED: pattern.pattern}
+
     def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        own = {name: value for name, value in config.items() if name != NOT_DECAYED}
+        self.compile(**keras.saving.deserialize_keras_object(own))
+        if NOT_DECAYED in config:
+            innermost(self.optimizer).exclude_from_weight_decay(var_names=[config[NOT_DECAYED]])
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
             self.trained = frozenset(map(id, self.trainable_variables))
@@ -76,13 +88,13 @@ class Task(ZooModel):
         return self.preprocessor is not None
 
     def check_labels(self, x, y):
-        kind = tfdata.kind(x)
+        kind = feeding.kind(x)
         unlabelled = kind == "tf" and not (isinstance(x.element_spec, tuple) and len(x.element_spec) > 1)
         if self.needs_labels and (unlabelled or (y is None and kind is None)):
             raise ValueError(f"{type(self).__name__} trains on labels: give y, one for each row of x.")
 
     def prepare(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False):
-        return tfdata.prepare(self.preprocess, x, y, sample_weight, batch_size, shuffle)
+        return feeding.prepare(self.preprocess, x, y, sample_weight, batch_size, shuffle)
 
     @contextlib.contextmanager
     def whole_after_errors(self):
@@ -123,7 +135,7 @@ class Task(ZooModel):
         if (
             isinstance(validation_data, list)
             and len(validation_data) in (2, 3)
-            and not tfdata.is_value(validation_data[0])
+            and not feeding.is_value(validation_data[0])
         ):
             own["validation_data"] = validation_data = tuple(validation_data)
         if not self.prepares:
@@ -134,17 +146,17 @@ class Task(ZooModel):
         self.check_labels(x, y)
         data = (x, y, sample_weight)
         if validation_split:
-            if tfdata.kind(x) is not None:
+            if feeding.kind(x) is not None:
                 raise ValueError(
                     "validation_split takes rows in memory; give a data set's own validation_data instead."
                 )
             if validation_data is None:
-                data, held_out = tfdata.split_rows(data, validation_split)
+                data, held_out = feeding.split_rows(data, validation_split)
                 own["validation_data"] = self.prepare(*held_out, batch_size)
         if validation_data is not None:
             parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
             own["validation_data"] = self.prepare(*parts, batch_size=batch_size)
-        own["shuffle"] = shuffle and tfdata.kind(x) == "keras"  # rows shuffle themselves, loaders decide for themselves
+        own["shuffle"] = shuffle and feeding.kind(x) == "keras"  # rows and loaders do so themselves, or do not
         with self.whole_after_errors():
             return super().fit(self.prepare(*data, batch_size, shuffle), None, None, *args, **own, **kwargs)
 
@@ -179,7 +191,7 @@ class Task(ZooModel):
     def one_batch(self, x, y=None, sample_weight=None):
         if not self.prepares:
             return x, y, sample_weight
-        return tfdata.unpack(self.preprocess(x, y, sample_weight))
+        return feeding.unpack(self.preprocess(x, y, sample_weight))
 
     @classmethod
     def from_preset(cls, preset, load_weights=True, dtype=None, **overrides):
@@ -198,3 +210,8 @@ class Task(ZooModel):
         `weights_dtype`, such as `"float16"`, to store rounded weights that load as the model's own dtype.
         """
         presets.save(folder, task=self, format=format, **options)
+
+
+def innermost(optimizer):
+    """The optimizer itself where there is one around it that scales the loss."""
+    return getattr(optimizer, "inner_optimizer", optimizer)

@@ -11,7 +11,7 @@ from keras_cv.visualization import plot_bounding_box_gallery, plot_image_gallery
 from keras_cv.visualization.drawing import class_name
 from keras_cv.visualization.figure import pixels_of
 from keras_cv.visualization.samples import array_of, take_samples
-from keras_zoo import tfdata
+from keras_zoo import feeding
 
 RIGHT, WRONG = "#0072b2", "#c04a00"  # blue and vermilion, which colour-blind readers tell apart
 
@@ -149,7 +149,7 @@ class PredictionGallery(keras.callbacks.Callback):
 
 def in_rows(data):
     """`(images, truth)` in memory as one dictionary; a data set as it is."""
-    if tfdata.kind(data) is not None or not isinstance(data, tuple):
+    if feeding.kind(data) is not None or not isinstance(data, tuple):
         return data
     if len(data) != 2:
         raise ValueError(f"data is (images, labels) or (images, boxes); got a tuple of {len(data)}.")

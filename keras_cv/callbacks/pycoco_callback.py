@@ -6,7 +6,7 @@ import numpy as np
 from keras_cv.metrics.evaluation import NUMBERS, as_dictionary, evaluate_records
 from keras_cv.metrics.records import BoxRecords
 from keras_cv.ops.boxes import is_relative, known_format
-from keras_zoo import tfdata
+from keras_zoo import feeding, tfdata
 
 
 class PyCOCOCallback(keras.callbacks.Callback):
@@ -42,7 +42,7 @@ class PyCOCOCallback(keras.callbacks.Callback):
         super().__init__()
         self.validation_data = validation_data
         self.bounding_box_format = known_format(bounding_box_format)
-        if not cache and tfdata.kind(validation_data) == "generator":
+        if not cache and feeding.kind(validation_data) == "generator":
             raise ValueError("A generator yields its batches once: give cache=True, or a data set.")
         self.cache = cache
         self.confidence_threshold = confidence_threshold
@@ -76,7 +76,7 @@ class PyCOCOCallback(keras.callbacks.Callback):
         if self.cached is not None:
             return self.cached
         data = self.validation_data
-        kind = tfdata.kind(data)
+        kind = feeding.kind(data)
         if kind == "keras":
             data = map(data.__getitem__, range(len(data)))
         elif kind is None and not isinstance(data, list):

@@ -102,7 +102,7 @@ def read_boxes(bounding_boxes, images, single, name, bounding_box_format):
     if len(given) != len(images):
         raise ValueError(f"{name}: there are boxes of {len(given)} images for {len(images)} images.")
     rows = {key: np.asarray(x)[None] if single else np.asarray(x) for key, x in dense.items() if key != "boxes"}
-    rows = {key: signed(x) for key, x in rows.items() if x.shape[:2] == given.shape[:2] and x.dtype.kind in "iuf"}
+    rows = {key: signed(x) for key, x in rows.items() if x.shape[:2] == given.shape[:2] and x.dtype.kind in "biuf"}
     boxes = convert_format(given, bounding_box_format, "xyxy", images=images)
     padded = padding(given)
     classes = rows.get(class_key(dense))
@@ -113,8 +113,8 @@ def read_boxes(bounding_boxes, images, single, name, bounding_box_format):
 
 
 def signed(x):
-    """Classes that can be -1."""
-    return x.astype(np.result_type(x.dtype, "int8")) if x.dtype.kind == "u" else x
+    """Classes and flags that can be -1."""
+    return x.astype(np.result_type(x.dtype, "int8")) if x.dtype.kind in "bu" else x
 
 
 def check_boxes(boxes, real, name):

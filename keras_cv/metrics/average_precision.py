@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_cv.metrics.matching import AREAS, IOU_THRESHOLDS, MAX_DETECTIONS, is_outside, match
+from keras_cv.metrics.matching import AREAS, IOU_THRESHOLDS, MAX_DETECTIONS, is_ignored, match
 
 RECALLS = np.linspace(0, 1, 101)
 
@@ -23,7 +23,7 @@ def precision_and_recall(truths, detections, classes):
     classes = np.asarray(classes, "int64")
     truths, detections = (records[np.isin(records["class"], classes)] for records in (truths, detections))
     detections, ranks, right, wrong = match(truths, detections)
-    counted = ~(truths["crowd"][:, None] | is_outside(truths["area"]))  # (N, A)
+    counted = ~is_ignored(truths)
     precision = np.full((len(classes), len(IOU_THRESHOLDS), len(AREAS)), -1.0)
     recall = np.full((*precision.shape, len(MAX_DETECTIONS)), -1.0)
     for k, number in enumerate(classes):

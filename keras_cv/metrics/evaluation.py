@@ -33,7 +33,7 @@ class BoxScores:
     Attributes:
         numbers: COCO's twelve numbers under KerasCV's names, floats in 0-1, or -1 where there was nothing to find.
         classes: for each class, by name or number, a dictionary of `"AP"`, `"AP50"`, `"AP75"`, `"AR"` (recall with up
-            to 100 detections), as above, and `"boxes"`, the number of true boxes, crowds not counted.
+            to 100 detections), as above, and `"boxes"`, the number of true boxes, but for crowds and difficult ones.
     """
 
     numbers: dict
@@ -59,9 +59,10 @@ def evaluate_boxes(y_true, y_pred, bounding_box_format, image_shape=None, class_
     Args:
         y_true: `{"boxes": (B, N, 4), "classes" or "labels": (B, N)}`. Rows of a negative class are padding. Images of
             unequal numbers of boxes may be lists of arrays or ragged tensors as well. `"is_crowd"`, `(B, N)`, marks
-            boxes around many objects, or difficult ones: finding them is neither right nor wrong. `"area"`, `(B, N)`
-            in square pixels, takes the place of width times height to tell small from large, as in COCO's own
-            annotations. One image, `(N, 4)`, and a list of such dictionaries, of images or batches, do as well.
+            boxes around many objects, `"is_difficult"` difficult ones: finding them is neither right nor wrong, in a
+            crowd as often as one likes. `"area"`, `(B, N)` in square pixels, takes the place of width times height to
+            tell small from large, as in COCO's own annotations. One image, `(N, 4)`, and a list of such dictionaries,
+            of images or batches, do as well.
         y_pred: the same images, `"confidence"`, `(B, N)`, and optionally `"num_detections"`, `(B,)`, the rows that
             count. No more than the 100 surest of a class in an image are looked at.
         bounding_box_format: the format of the boxes of both, see `keras_cv.bounding_box.convert_format`.
@@ -115,7 +116,7 @@ def evaluate_records(records, class_names=None):
             "AP50": float(precision[k, half, 0]),
             "AP75": float(precision[k, three_quarters, 0]),
             "AR": mean(recall[k, :, 0, 2]),
-            "boxes": int(((truths["class"] == number) & ~truths["crowd"]).sum()),
+            "boxes": int(((truths["class"] == number) & ~truths["crowd"] & ~truths["difficult"]).sum()),
         }
     return BoxScores(numbers, rows)
 

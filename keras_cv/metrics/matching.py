@@ -15,7 +15,8 @@ def match(truths, detections):
     At each of T thresholds of IoU and for each of A ranges of area, detections choose in the order of falling
     confidence. A truth can be taken once. Crowds, and truths outside of the range, are second choice, and whoever takes
     one counts neither as right nor as wrong; crowds can be taken again and again, and their IoU is the part of the
-    detection that they cover. Nor does a detection count that takes nothing and lies outside of the range itself.
+    detection that they cover. Difficult truths, which pycocotools does not know, are second choice as well. Nor does
+    a detection count that takes nothing and lies outside of the range itself.
 
     Args:
         truths: records of dtype `TRUTH`.
@@ -33,7 +34,7 @@ def match(truths, detections):
     order = np.argsort(of_truths, kind="stable")
     truths, of_truths = truths[order], of_truths[order]
 
-    ignored = truths["crowd"][:, None] | is_outside(truths["area"])  # (N, A)
+    ignored = is_ignored(truths)
     taken = np.zeros((len(truths), len(IOU_THRESHOLDS), len(AREAS)), bool)
     matched = np.zeros((len(detections), len(IOU_THRESHOLDS), len(AREAS)), bool)
     uncounted = np.repeat(is_outside(detections["area"])[:, None], len(IOU_THRESHOLDS), axis=1)
@@ -51,6 +52,11 @@ def match(truths, detections):
         matched[detection[first][place], threshold, area] = True
         uncounted[detection[first][place], threshold, area] = ignored[chosen, area]
     return detections, ranks, matched & ~uncounted, ~matched & ~uncounted
+
+
+def is_ignored(truths):
+    """Which truths are neither to be found nor not to be found, for each range of area: `(N, A)`."""
+    return (truths["crowd"] | truths["difficult"])[:, None] | is_outside(truths["area"])
 
 
 def number_groups(*records):

@@ -9,9 +9,9 @@ from keras_zoo import tfdata
 
 # One record a box: its image's number, its class, left, top, width and height in pixels, and its area in square pixels.
 SHARED = [("image", "int64"), ("class", "int64"), ("box", "float64", 4), ("area", "float64")]
-TRUTH = np.dtype([*SHARED, ("crowd", "bool")])
+TRUTH = np.dtype([*SHARED, ("crowd", "bool"), ("difficult", "bool")])
 DETECTION = np.dtype([*SHARED, ("confidence", "float64")])
-OPTIONAL = {"area": "area", "is_crowd": "crowd"}  # what the truth may have besides
+OPTIONAL = {"area": "area", "is_crowd": "crowd", "is_difficult": "difficult"}  # what the truth may have besides
 
 
 class BoxRecords:

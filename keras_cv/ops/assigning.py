@@ -18,6 +18,7 @@ def assign_task_aligned(
     beta=6.0,
     epsilon=1e-9,
     smallest_side=16.0,
+    least_target=0.0,
 ):
     """The truth that each point is to predict (TOOD, Feng et al., 2021, with YOLOv8's numbers).
 
@@ -40,6 +41,9 @@ def assign_task_aligned(
         epsilon: added to the divisor of the relative measure; a truth that all predictions miss gets low targets.
         smallest_side: pixels. A side that is shorter counts as this long, about its middle, when candidates are
             looked for, so that an object between the points has some as well. 0 takes boxes as they are.
+        least_target: from 0 to 1. An object that all its candidates overlap by less than this is learnt by the one
+            nearest to its middle, with this target score. So an object that is too small or too slender for the first
+            boxes, which are alike all over the image, is learnt all the same. 0 leaves it out, as published.
 
     Returns:
         `(target_boxes, target_scores, foreground)`: `(B, A, 4)` xyxy in pixels, -1 in the background; `(B, A, C)` in
@@ -60,8 +64,14 @@ def assign_task_aligned(
     overlaps = ops.maximum(compute_ciou(truth_boxes[:, :, None], boxes[:, None], "xyxy"), 0.0)
     overlaps = ops.where(candidates, overlaps, 0.0)
     measures = scores_of(scores, truth_classes, alpha) * raised(overlaps, beta)
+    claims = overlaps
+    if least_target:
+        chosen = nearest(points, truth_boxes, candidates) & (ops.max(overlaps, -1, keepdims=True) < least_target)
+        overlaps = ops.where(chosen, least_target, overlaps)
+        measures = ops.where(chosen, 1.0, measures)  # far above those of overlaps as low as these
+        claims = ops.where(chosen, 2.0, overlaps)  # its one point, which a larger object around it can do without
 
-    owners, foreground = resolve(measures, overlaps, min(max_matches, num_points))  # (B, A) each
+    owners, foreground = resolve(measures, claims, min(max_matches, num_points))  # (B, A) each
     rows = owners + count * ops.arange(batch, dtype="int32")[:, None]  # of the truths of the whole batch
     own = rows * num_points + ops.arange(num_points, dtype="int32")
     measure, overlap = (ops.where(foreground, ops.take(ops.reshape(x, (-1,)), own), 0.0) for x in (measures, overlaps))
@@ -84,6 +94,15 @@ def inside(points, boxes, smallest_side):
         for low, high, values in ((x1, x2, points[:, 0]), (y1, y2, points[:, 1]))
     )
     return across & down
+
+
+def nearest(points, boxes, candidates):
+    """Booleans `(B, N, A)`: of each box's candidates the one nearest to its middle, unless it has no area."""
+    x1, y1, x2, y2 = split_corners(boxes[..., None, :], "xyxy")
+    distance = ((x1 + x2) / 2 - points[:, 0]) ** 2 + ((y1 + y2) / 2 - points[:, 1]) ** 2  # (B, N, A)
+    place = ops.argmin(ops.where(candidates, distance, float("inf")), axis=-1)
+    place = ops.cast(place, "int32")[..., None] == ops.arange(ops.shape(points)[0], dtype="int32")
+    return place & candidates & (x2 > x1) & (y2 > y1)
 
 
 def scores_of(scores, truth_classes, alpha):

@@ -9,7 +9,8 @@ import numpy as np
 from keras_zoo import arrays, tfdata
 
 CLASS_KEYS = ("classes", "labels")
-ROW_KEYS = ("boxes", *CLASS_KEYS, "confidence")
+FLAG_KEYS = ("is_crowd", "is_difficult")  # boxes that are neither learnt nor counted
+ROW_KEYS = ("boxes", *CLASS_KEYS, "confidence", *FLAG_KEYS)
 
 
 def class_key(bounding_boxes):
@@ -80,7 +81,8 @@ def to_dense(bounding_boxes, max_boxes=None, default_value=-1):
 
     Args:
         bounding_boxes: a dictionary as `validate_format` takes it, ragged or dense, one image or a batch; the
-            entries `"boxes"`, `"classes"`, `"labels"` and `"confidence"` are padded, others stay.
+            entries `"boxes"`, `"classes"`, `"labels"`, `"confidence"` and the flags `"is_crowd"` and `"is_difficult"`
+            are padded, others stay.
         max_boxes: the number of rows, further ones being cut off; None for as many as the fullest image has.
         default_value: what missing rows hold.
     """
@@ -115,7 +117,8 @@ def to_ragged(bounding_boxes, sentinel=-1, dtype="float32"):
     """Boxes without padding rows: those whose class is `sentinel`.
 
     Args:
-        bounding_boxes: a dense batch, `{"boxes": (B, N, 4), "classes" or "labels": (B, N)}`, `"confidence"` too.
+        bounding_boxes: a dense batch, `{"boxes": (B, N, 4), "classes" or "labels": (B, N)}`, `"confidence"` and flags
+            too.
         sentinel: the class of padding.
         dtype: that of the boxes.
 

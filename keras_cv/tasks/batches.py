@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from tqdm.auto import tqdm
 
-from keras_zoo import tfdata
+from keras_zoo import feeding
 from keras_zoo.compiled import Inference, Variables, in_parts, in_turn
 
 
@@ -29,7 +29,7 @@ class InBatches(Inference):
     def ready(self, rows):
         """`(images, finish)`: the network's input of these rows, and what is done with the outputs, NumPy arrays."""
         if self.preprocessor is not None:
-            rows = tfdata.unpack(self.preprocess(rows))[0]
+            rows = feeding.unpack(self.preprocess(rows))[0]
         return rows, lambda outputs: outputs
 
     def nothing(self, static):
@@ -47,7 +47,7 @@ class InBatches(Inference):
             raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
         if isinstance(rows, list | np.ndarray) and not len(rows):
             return self.nothing(static)
-        count = None if isinstance(rows, types.GeneratorType) else tfdata.count_rows([rows])
+        count = None if isinstance(rows, types.GeneratorType) else feeding.count_rows([rows])
         variables = Variables([self])
         program, values = self.program_for(variables, static, convolutions=True), variables.values()
         found, hidden = [], count is not None and count <= batch_size if verbose == "auto" else not verbose
@@ -68,4 +68,4 @@ def chunks(rows, count, size):
         while batch := list(itertools.islice(rows, size)):
             yield batch
     for first in range(0, count or 0, size):
-        yield tfdata.take(rows, np.arange(first, min(first + size, count)))
+        yield feeding.take(rows, np.arange(first, min(first + size, count)))

@@ -11,9 +11,9 @@ from keras_cv.layers import NonMaxSuppression
 from keras_cv.layers.image_converter import is_size
 from keras_cv.ops.fuse import is_fused
 from keras_cv.ops.onnx_nms import append_non_max_suppression, name_outputs, transform_boxes
+from keras_cv.tasks.detecting import decoder_of_logits
 from keras_cv.tasks.detector_inputs import LARGEST_STRIDE
 from keras_zoo import exporting
-from keras_zoo.config import argument_names
 from keras_zoo.model import ZooModel
 
 
@@ -36,7 +36,7 @@ def export_detector(detector, filepath, format, image_size, nms, given, options)
     """Writes the file, see `ObjectDetector.export`; `given` are thresholds and limits in place of the detector's."""
     backend = exporting.writer(format)
     size = frame_of(detector, image_size)
-    decoder = decoder_of(detector, given)
+    decoder = decoder_of_logits(detector.prediction_decoder, **given)
     check(detector, decoder if nms else None, filepath, format, backend, options)
     if backend != keras.backend.backend():
         limits = {name: getattr(decoder, name) for name in given} if nms else {}
@@ -68,13 +68,6 @@ def frame_of(detector, image_size):
     if any(length not in (None, own) for length, own in zip(fixed, image_size, strict=True)):
         raise ValueError(f"The backbone takes images of {fixed} alone (image_shape); got image_size={image_size}.")
     return image_size
-
-
-def decoder_of(detector, given):
-    """A decoder of logits like the detector's, with what is `given` in place of its thresholds."""
-    decoder = detector.prediction_decoder
-    settings = {name: getattr(decoder, name) for name in argument_names(type(decoder))} | {"from_logits": True}
-    return type(decoder)(**settings | {name: value for name, value in given.items() if value is not None})
 
 
 def check(detector, decoder, filepath, format, backend, options):

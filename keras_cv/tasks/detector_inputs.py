@@ -3,10 +3,11 @@
 import keras
 import numpy as np
 
-from keras_cv.bounding_box import to_dense
+from keras_cv.bounding_box import convert_format, to_dense, validate_format
 from keras_cv.layers import Resizing
 from keras_cv.layers.image_converter import is_single, is_size, numbers, pixels_of
-from keras_cv.ops.box_rows import class_key
+from keras_cv.ops.box_rows import FLAG_KEYS, class_key
+from keras_cv.ops.boxes import is_relative
 from keras_zoo import Preprocessor
 from keras_zoo.arrays import pad_rows
 from keras_zoo.config import serializable
@@ -93,25 +94,28 @@ class DetectorInputs(Preprocessor):
 
     A batch is `{"images", "bounding_boxes": {"boxes", "classes" or "labels"}}`, or the images and that dictionary of
     boxes as `x` and `y`. Boxes may be dense, ragged or lists. They are padded with -1 to a power of two, so that few
-    programs are compiled.
+    programs are compiled. Those flagged by `"is_crowd"` or `"is_difficult"` beside the boxes become padding: they are
+    no objects to learn.
 
     Args:
         preprocessor: an `ObjectDetectorPreprocessor`, or None for images that are prepared.
         bounding_box_format: of the boxes, before and after.
         num_classes: classes are 0 to `num_classes - 1`.
+        resizes: False for batches that keep their size, and of the preprocessor take `scale` and `offset` alone.
     """
 
-    def __init__(self, preprocessor, bounding_box_format, num_classes):
+    def __init__(self, preprocessor, bounding_box_format, num_classes, resizes=True):
         self.preprocessor, self.bounding_box_format = preprocessor, bounding_box_format
-        self.num_classes = num_classes
+        self.num_classes, self.resizes = num_classes, resizes
 
     def call(self, x, y=None, sample_weight=None):
         if isinstance(x, dict):
             x, y = x["images"], x.get("bounding_boxes", y)
+        x = as_input(x) if self.preprocessor is None else x
         if y is None:
             return x if self.preprocessor is None else self.preprocessor(x)
         if self.preprocessor is not None:
-            x, y = self.resized(x, y)
+            x, y = self.resized(x, y) if self.resizes else (self.preprocessor.scaled(x), y)
         return keras.utils.pack_x_y_sample_weight(x, self.padded(y), sample_weight)
 
     def resized(self, images, boxes):
@@ -120,9 +124,15 @@ class DetectorInputs(Preprocessor):
         return self.preprocessor.scaled(done["images"]), done["bounding_boxes"]
 
     def padded(self, y):
+        if validate_format(y)["classes_one_hot"]:
+            raise ValueError("Classes of boxes must be numbers, one for each box; got an axis more, as one-hot has it.")
         y = to_dense(y)
         boxes, classes = np.asarray(y["boxes"], "float32"), np.asarray(y[class_key(y)], "float32")
-        real = classes >= 0
+        for flags in (np.asarray(y[key]) for key in FLAG_KEYS if y.get(key) is not None):
+            if flags.shape != classes.shape:
+                raise ValueError(f"Flags go row by row with classes; got {flags.shape} for {classes.shape}.")
+            classes = np.where(flags > 0, np.float32(-1), classes)
+        real = ~(classes < 0)
         wrong = real & ((classes >= self.num_classes) | (classes % 1 != 0))
         if wrong.any():
             raise ValueError(
@@ -131,5 +141,26 @@ class DetectorInputs(Preprocessor):
             )
         if not np.isfinite(boxes[real]).all():
             raise ValueError("There are true boxes that are not finite (NaN or infinity).")
+        corners = "rel_xyxy" if is_relative(self.bounding_box_format) else "xyxy"
+        corners = convert_format(boxes, self.bounding_box_format, corners)
+        if (turned := real & (corners[..., 2:] < corners[..., :2]).any(-1)).any():
+            raise ValueError(
+                f"There are true boxes that end before they begin, such as {boxes[turned][0].tolist()} as "
+                f"{self.bounding_box_format}: is that the detector's bounding_box_format?"
+            )
         count = max(FEWEST_BOXES, 1 << (boxes.shape[1] - 1).bit_length()) if boxes.shape[1] else FEWEST_BOXES
         return {"boxes": pad_rows(boxes, 1, count, -1), "classes": pad_rows(classes, 1, count, -1)}
+
+
+def as_input(images):
+    """A batch `(B, H, W, channels)` of images for a network without a preprocessor; whatever is none is refused."""
+    shapes = {np.shape(image) for image in images}
+    if len(shapes) > 1 or any(len(shape) != 3 for shape in shapes):
+        raise ValueError(
+            "Without a preprocessor a detector takes images (B, height, width, channels), all of one size; got images "
+            f"of the shapes {sorted(shapes)[:5]}."
+        )
+    images = np.asarray(images)
+    if images.dtype.kind not in "iu" and not np.isfinite(np.sum(images, dtype="float32")):
+        raise ValueError("There are images with values that are not finite (NaN or infinity).")
+    return images

@@ -11,7 +11,7 @@ from keras_cv.layers import ImageConverter
 from keras_cv.layers.image_converter import is_single
 from keras_cv.ops.fuse import Fusing
 from keras_cv.tasks.batches import InBatches
-from keras_zoo import Task, tfdata
+from keras_zoo import Task, feeding, tfdata
 from keras_zoo.classifying import ClassifyingTask
 from keras_zoo.config import serializable
 
@@ -91,7 +91,7 @@ class ImageClassifier(Fusing, InBatches, ClassifyingTask):
         return Prepared(super().preprocess, self.data_format)
 
     def prepare(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False):
-        kind = tfdata.kind(x)
+        kind = feeding.kind(x)
         if kind == "tf":
             images = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
             images = images["images"] if isinstance(images, dict) else images
@@ -100,7 +100,7 @@ class ImageClassifier(Fusing, InBatches, ClassifyingTask):
         return super().prepare(rows(x) if kind is None else x, y, sample_weight, batch_size, shuffle)
 
     def check_labels(self, x, y):
-        if not (isinstance(x, dict) or (tfdata.kind(x) == "tf" and isinstance(x.element_spec, dict))):
+        if not (isinstance(x, dict) or (feeding.kind(x) == "tf" and isinstance(x.element_spec, dict))):
             super().check_labels(x, y)
 
     def predict(self, x, batch_size=None, *args, return_classes=False, **kwargs):
@@ -113,7 +113,7 @@ class ImageClassifier(Fusing, InBatches, ClassifyingTask):
         two. Without `class_names` classes are numbers.
         """
         own_step = type(self).predict_step is not Task.predict_step or args or set(kwargs) - {"verbose"}
-        in_memory = tfdata.kind(x) is None and not (self.preprocessor is None and isinstance(x, dict))
+        in_memory = feeding.kind(x) is None and not (self.preprocessor is None and isinstance(x, dict))
         if in_memory:
             x = rows(x) if self.preprocessor else self.batch_of(x)
         if own_step or not in_memory:

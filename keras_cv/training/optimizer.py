@@ -43,8 +43,7 @@ def detection_optimizer(
         **options: more of `keras.optimizers.AdamW` or `SGD`, such as `gradient_accumulation_steps`, or others than
             these: `weight_decay`, `global_clipnorm`, `momentum`.
 
-    A saved Keras optimizer does not keep what its decay leaves out: after loading a `.keras` file to train on, compile
-    with a new one.
+    What its decay leaves out is kept in `.keras` files of models of this library, not in those of other Keras models.
 
     Raises:
         ValueError: for an unknown name, and numbers of classes or steps below 1.

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_cv.images import load_image
-from keras_zoo import tfdata
+from keras_zoo import feeding, tfdata
 
 IMAGES = ("images", "image")
 CLASSES = ("classes", "labels")
@@ -17,7 +17,7 @@ def take_samples(source, count=None):
     dictionary of a batch or of one sample, or a data set of such (tf.data, torch's DataLoader, `PyDataset`, generator),
     batched or not, also as `(images, boxes)` or `(images, labels)`. Without a count, one batch of a data set.
     """
-    kind = tfdata.kind(source)
+    kind = feeding.kind(source)
     if kind is None:
         return samples_of(source)[:count]
     batches = (source[i] for i in range(len(source))) if kind == "keras" else iter(source)

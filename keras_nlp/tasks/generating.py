@@ -13,7 +13,7 @@ from keras_nlp.generation.stream import TextStream
 from keras_nlp.layers.packing import pack
 from keras_nlp.tasks import asked
 from keras_nlp.tokenizers.text import check_ids
-from keras_zoo import tfdata
+from keras_zoo import feeding, tfdata
 
 MOST_LOOPS = 16  # compiled programs kept for one model
 
@@ -65,8 +65,8 @@ class Generating:
         A prompt longer than the context, or than `max_length`, is a `ValueError`.
         """
         options |= {"return_logprobs": return_logprobs, "batch_size": batch_size, "verbose": verbose}
-        if tfdata.kind(inputs) is not None:
-            data = (keras.tree.map_structure(tfdata.to_numpy, tfdata.unpack(batch)[0]) for batch in inputs)
+        if feeding.kind(inputs) is not None:
+            data = (keras.tree.map_structure(tfdata.to_numpy, feeding.unpack(batch)[0]) for batch in inputs)
             outputs, count, seed = [], 0, asked.seed(options.pop("seed", None), self.chosen(options.get("sampler")))
             for batch in data:
                 options["seed"] = seed + count

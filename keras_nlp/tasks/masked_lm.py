@@ -8,7 +8,7 @@ from keras_nlp.layers import Dense, MaskedLMMaskGenerator
 from keras_nlp.layers.activations import ACTIVATIONS, check_activation
 from keras_nlp.tasks.by_length import ByLength, only_texts_and
 from keras_nlp.tasks.text_preprocessor import TextPreprocessor, as_segments
-from keras_zoo import Task, tfdata
+from keras_zoo import Task, feeding
 from keras_zoo.config import serializable
 
 
@@ -137,12 +137,12 @@ class MaskedLM(ByLength, Task):
         "text"}`, where `text` is the text with that token in place of that mask. Without a preprocessor, and for data
         sets, as `keras.Model.predict`: logits.
         """
-        if self.preprocessor is None or tfdata.kind(x) is not None:
+        if self.preprocessor is None or feeding.kind(x) is not None:
             return super().predict(x, batch_size, verbose, *args, **kwargs)
         only_texts_and(kwargs, args, "top_k")
         if not isinstance(top_k, int) or not 1 <= top_k <= self.backbone.vocabulary_size:
             raise ValueError(f"top_k must lie in [1, {self.backbone.vocabulary_size}]; got {top_k}.")
-        segments, _ = as_segments(tfdata.in_memory(x))
+        segments, _ = as_segments(feeding.in_memory(x))
         rows = self.preprocessor.encode(segments)
         self.preprocessor.check_masks(rows)
         logits = self.run_by_length(rows, self.preprocessor.masked_places, batch_size, verbose)

@@ -6,7 +6,7 @@ import numpy as np
 from keras_nlp.layers import Dense, Dropout
 from keras_nlp.tasks.by_length import ByLength
 from keras_nlp.tasks.text_preprocessor import TextPreprocessor, as_segments
-from keras_zoo import Task, tfdata
+from keras_zoo import Task, feeding
 from keras_zoo.classifying import ClassifyingTask
 
 
@@ -70,10 +70,10 @@ class TextClassifier(ByLength, ClassifyingTask):
         """
         own_step = type(self).predict_step is not Task.predict_step or args or set(kwargs) - {"verbose"}
         own_call = getattr(type(self.preprocessor), "call", None) is not TextPreprocessor.call  # or no preprocessor
-        if own_call or own_step or tfdata.kind(x) is not None:
+        if own_call or own_step or feeding.kind(x) is not None:
             outputs = super().predict(x, batch_size, *args, **kwargs)
         else:
-            rows = self.preprocessor.encode(as_segments(tfdata.in_memory(x))[0])
+            rows = self.preprocessor.encode(as_segments(feeding.in_memory(x))[0])
             outputs = self.run_by_length(rows, self.preprocessor.pack, batch_size, **kwargs)
             outputs = np.stack(outputs) if outputs else np.zeros((0, self.num_classes), "float32")
         return self.classes(outputs) if return_classes else outputs

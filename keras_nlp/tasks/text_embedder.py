@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_nlp.tasks.by_length import ByLength
 from keras_nlp.tasks.text_preprocessor import TextPreprocessor, as_segments
-from keras_zoo import Task, tfdata
+from keras_zoo import Task, feeding
 from keras_zoo.config import serializable
 
 POOLING = ("mean", "cls", "max")
@@ -52,7 +52,7 @@ class TextEmbedder(ByLength, Task):
         if type(self.preprocessor).call is not TextPreprocessor.call:  # somebody's own
             vectors = self.predict(texts, batch_size, verbose=verbose)
             return vectors[0] if single else vectors
-        segments, _ = as_segments(tfdata.in_memory(texts))
+        segments, _ = as_segments(feeding.in_memory(texts))
         if not segments[0]:
             return np.zeros((0, self.backbone.hidden_dim), "float32")
         vectors = np.stack(

@@ -8,7 +8,7 @@ from keras_nlp.tasks.by_length import ByLength, only_texts_and
 from keras_nlp.tasks.labels import IGNORED, CheckedWordLabels
 from keras_nlp.tasks.text_preprocessor import TextPreprocessor
 from keras_nlp.tokenizers.text import as_strings
-from keras_zoo import Task, tfdata
+from keras_zoo import Task, feeding, tfdata
 
 
 class TokenClassifierPreprocessor(TextPreprocessor):
@@ -113,7 +113,7 @@ class TokenClassifier(ByLength, Task):
         Without `class_names` classes are numbers. Without a preprocessor, and for data sets, as `keras.Model.predict`:
         logits `(N, T, num_classes)`.
         """
-        if self.preprocessor is None or tfdata.kind(x) is not None:
+        if self.preprocessor is None or feeding.kind(x) is not None:
             return super().predict(x, batch_size, verbose, *args, **kwargs)
         only_texts_and(kwargs, args)
         texts, _ = as_words(x)

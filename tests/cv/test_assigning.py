@@ -184,6 +184,28 @@ def test_only_points_within_and_at_most_so_many(batch):
             assert np.unique(found, axis=0, return_counts=True)[1].max() <= matches
 
 
+def test_what_nothing_overlaps_is_learnt_by_the_nearest_point(batch):
+    """By that alone, with the least target, even within a larger object; all others as without."""
+    scores, boxes, classes, truth_boxes = batch
+    boxes = boxes.copy()
+    small = np.array([[[41.0, 25, 45, 27]], [[60, 3, 61, 30]]], "float32")
+    middle = np.argmin(((small.reshape(2, 2, 2).mean(1)[:, None] - POINTS) ** 2).sum(-1), -1)
+    around = small + np.array([-20, -20, 20, 20], "float32")
+    flat = np.tile(np.array([70, 10, 70, 40], "float32"), (2, 1, 1))
+    truth_boxes = np.concatenate([truth_boxes, around, small, flat], 1)
+    classes = np.concatenate([classes, np.array([[0, 3, 1], [1, 2, 0]], "int32")], 1)
+    boxes[:] = np.where((np.abs(boxes - small).max(-1) < 30)[..., None], around, boxes)
+    before = assign(scores, boxes, classes, truth_boxes)
+    found = assign(scores, boxes, classes, truth_boxes, least_target=0.1)
+    for i, (target_boxes, target_scores, foreground) in enumerate(zip(*found, strict=True)):
+        own = (target_boxes == small[i, 0]).all(-1)
+        assert np.flatnonzero(own & (target_scores.max(-1) > 1e-3)).tolist() == [middle[i]] and foreground[middle[i]]
+        np.testing.assert_allclose(target_scores[middle[i], classes[i, -2]], 0.1, rtol=1e-5)
+        assert not (target_boxes == flat[i, 0]).all(-1).any()
+    same = np.isclose(found[1], before[1], atol=1e-5).all(-1)
+    assert (np.flatnonzero(~same[0]).size, np.flatnonzero(~same[1]).size) == (1, 1)
+
+
 def test_a_disputed_point_goes_to_the_highest_overlap():
     truth_boxes = np.array([[[0.0, 0, 64, 64], [16, 16, 48, 48]]], "float32")
     scores = np.array([0.99, 0.2, 0, 0, 0], "float32") * np.ones((1, len(POINTS), 1), "float32")
@@ -268,5 +290,7 @@ def test_label_encoder(batch):
     assert_same(found, chosen(scores, boxes, np.where(mask, classes, -1), truth_boxes))
     with pytest.raises(ValueError, match=r"scores must be of 5 classes; got shape \(2, 126, 4\)"):
         encoder(scores[..., :4], boxes, POINTS, classes, truth_boxes)
+    with pytest.raises(ValueError, match="least_target must be from 0 to 1; got 2"):
+        YOLOV8LabelEncoder(3, least_target=2)
     with pytest.raises(ValueError, match="max_anchor_matches must be at least 1; got 0"):
         YOLOV8LabelEncoder(3, max_anchor_matches=0)

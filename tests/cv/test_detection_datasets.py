@@ -68,7 +68,7 @@ def test_all_layouts_give_the_same(scenes, tmp_path):
 
 def test_a_tfds_pipeline_is_read(scenes):
     tf = pytest.importorskip("tensorflow")
-    from keras_zoo import tfdata
+    from keras_zoo import feeding
 
     rows = tfds_examples(*scenes)
     for row in rows:
@@ -87,7 +87,7 @@ def test_a_tfds_pipeline_is_read(scenes):
     assert [len(x) for x in fewer.examples.boxes] == [max(0, len(x) - 1) for x in scenes[1]]
     with pytest.raises(ValueError, match=r"is batched; give it unbatched"):
         load_tfds(encoded.map(lambda x: {**x, "image": tf.zeros([1, 8, 8, 3])}))
-    assert tfdata.kind(fewer) == "keras"
+    assert feeding.kind(fewer) == "keras"
 
 
 @once

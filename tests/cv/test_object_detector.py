@@ -176,8 +176,11 @@ def test_other_decoders(trained):
     trained.prediction_decoder = MultiClassNonMaxSuppression("xywh", from_logits=False, confidence_threshold=0.2)
     several = trained.predict(images)
     trained.prediction_decoder = NonMaxSuppression("xywh", False, 0.7, 0.2, soft_method="linear")
-    soft = trained.predict(images)
+    soft, fused = trained.predict(images), trained.fuse()
     trained.prediction_decoder = before
+    np.testing.assert_allclose(fused.predict(images)["confidence"], soft["confidence"], atol=0.01)
+    fused.confidence_threshold = 0.9
+    assert trained.confidence_threshold == before.confidence_threshold == 0.2
     found = trained.predict(images)
     assert (several["num_detections"] >= found["num_detections"]).all()
     assert (soft["num_detections"] >= found["num_detections"]).all()
@@ -277,6 +280,26 @@ def test_keras_file_keeps_the_gains(tmp_path):
     detector.save(tmp_path / "a.keras")
     again = keras.saving.load_model(tmp_path / "a.keras")
     assert again.gains == (1.0, 0.5, 2.0) and again.get_config() == detector.get_config()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+def test_keras_file_keeps_what_does_not_decay(tmp_path, dtype):
+    keras.config.set_dtype_policy(dtype)
+    try:
+        detector = new_detector()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    detector.compile(detection_optimizer(3, total_steps=100))
+    detector.save(tmp_path / "a.keras")
+    again = keras.saving.load_model(tmp_path / "a.keras")
+    optimizer = getattr(again.optimizer, "inner_optimizer", again.optimizer)
+    assert (optimizer is again.optimizer) == (dtype == "float32")
+    decays = {v.name for v in again.trainable_variables if optimizer._use_weight_decay(v)}
+    assert decays == {"kernel"} and {v.name for v in again.trainable_variables} == {"kernel", "bias", "gamma", "beta"}
+    again.compile(keras.optimizers.AdamW())
+    again.save(tmp_path / "b.keras")
+    plain = keras.saving.load_model(tmp_path / "b.keras")
+    assert all(plain.optimizer._use_weight_decay(v) for v in plain.trainable_variables)
 
 
 @pytest.mark.parametrize(

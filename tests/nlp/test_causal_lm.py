@@ -142,9 +142,9 @@ def test_training_learns_and_validates(short):
 
 
 def test_shuffling_reaches_every_row(short):
-    from keras_zoo import tfdata
+    from keras_zoo import feeding
 
-    rows = tfdata.prepare(lambda x, y, w: x, TEXTS, batch_size=2, shuffle=True)
+    rows = feeding.prepare(lambda x, y, w: x, TEXTS, batch_size=2, shuffle=True)
     orders = []
     for _ in range(3):
         orders.append([text for i in range(len(rows)) for text in rows[i]])

@@ -15,7 +15,7 @@ from keras_nlp.models import (
 )
 from keras_nlp.models.bert import FAMILY
 from keras_nlp.testing import tiny_word_piece
-from keras_zoo import PresetError, lora, tfdata
+from keras_zoo import PresetError, feeding, lora
 
 TEXTS = ["the king and the queen", "an old man sang", "", "of the moon", "and of the stars", "where he sang", "the sea"]
 SECOND = ["the mill", "", "a cat", "the sea and the moon", "he sang", "a donkey", "an old man"]
@@ -332,7 +332,7 @@ def test_columns_of_tables(preprocessor):
     model = new_model(preprocessor)
     order = [3, 1, 0, 2, 6, 5, 4]
     texts, labels = (Column([column[i] for i in order], order) for column in (TEXTS, LABELS))
-    data = tfdata.Rows(model.preprocess, texts, labels, None, 3, False)
+    data = feeding.Rows(model.preprocess, texts, labels, None, 3, False)
     assert np.concatenate([batch[1] for batch in data]).tolist() == [LABELS[i] for i in order]
     np.testing.assert_array_equal(model.predict(texts), model.predict([TEXTS[i] for i in order]))
     model.fit(texts, labels, verbose=0)

@@ -140,6 +140,48 @@ def test_each_fit_starts_anew():
     assert_near(values(model), averages(start, recorder.trained, 0.9, 3))
 
 
+class Stops(keras.callbacks.Callback):
+    """Ends a training as a lack of electricity does, in the second step of its third epoch."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.optimizer.iterations == 10:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("policy", ["float32", "bfloat16"])
+@pytest.mark.parametrize("validated", [True, False])
+def test_an_interrupted_training_goes_on(tmp_path, validated, policy):
+    """With the averages, and not from them."""
+    data = {"validation_data": (X, Y)} if validated else {}
+    keras.config.set_dtype_policy(policy)
+    try:
+        whole, parts = network(), [network(), network()]
+    finally:
+        keras.config.set_dtype_policy("float32")
+    expected = fitted(whole, WeightsEMA(0.9, 3), epochs=4, **data)
+
+    def callbacks():
+        return [keras.callbacks.BackupAndRestore(tmp_path / "a"), WeightsEMA(0.9, 3, backup_dir=tmp_path / "b")]
+
+    with pytest.raises(KeyboardInterrupt):
+        fitted(parts[0], *callbacks(), Stops(), epochs=4, **data)
+    found = fitted(parts[1], *callbacks(), epochs=4, **data)
+    assert len(found.trained) == 8
+    assert_near(found.trained[-1], expected.trained[-1])
+    assert_near(values(parts[1]), values(whole))
+    assert not list((tmp_path / "b").iterdir())
+
+
+def test_a_backup_of_another_training_is_left_alone(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fitted(network(), WeightsEMA(0.9, 3, tmp_path), Stops(), epochs=4)
+    model = network()
+    start = values(model)
+    with pytest.warns(UserWarning, match="averages.npz is of step 8 of the optimizer, which is at 0"):
+        recorder = fitted(model, WeightsEMA(0.9, 3, tmp_path), epochs=1)
+    assert_near(values(model), averages(start, recorder.trained, 0.9, 3))
+
+
 def test_outside_of_training_nothing_happens():
     model = network()
     start, callback = values(model), WeightsEMA()

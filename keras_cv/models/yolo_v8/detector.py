@@ -11,7 +11,7 @@ from keras_cv.models.yolo_v8.loss import GAINS, detection_loss
 from keras_cv.ops.anchors import anchor_points, boxes_from_distances, distances_from_bins
 from keras_cv.ops.nms import rows_of
 from keras_cv.tasks import ObjectDetector, ObjectDetectorPreprocessor
-from keras_cv.tasks.object_detector import image_size
+from keras_cv.tasks.detecting import image_size
 from keras_cv.training import detection_optimizer
 
 

@@ -13,18 +13,30 @@ class YOLOV8LabelEncoder(Configured):
     Args:
         num_classes: the number of classes.
         max_anchor_matches: the most points for an object.
-        alpha, beta, epsilon, smallest_side: see there.
+        alpha, beta, epsilon, smallest_side, least_target: see there.
     """
 
-    def __init__(self, num_classes, max_anchor_matches=10, alpha=0.5, beta=6.0, epsilon=1e-9, smallest_side=16.0):
+    def __init__(
+        self,
+        num_classes,
+        max_anchor_matches=10,
+        alpha=0.5,
+        beta=6.0,
+        epsilon=1e-9,
+        smallest_side=16.0,
+        least_target=0.0,
+    ):
         if max_anchor_matches < 1:
             raise ValueError(f"max_anchor_matches must be at least 1; got {max_anchor_matches!r}.")
+        if not 0 <= least_target <= 1:
+            raise ValueError(f"least_target must be from 0 to 1; got {least_target!r}.")
         self.num_classes = num_classes
         self.max_anchor_matches = max_anchor_matches
         self.alpha = alpha
         self.beta = beta
         self.epsilon = epsilon
         self.smallest_side = smallest_side
+        self.least_target = least_target
 
     def __call__(self, scores, decode_bboxes, anchors, gt_labels, gt_bboxes, gt_mask=None):
         """Target boxes `(B, A, 4)`, target scores `(B, A, num_classes)` and foreground `(B, A)`.
@@ -52,4 +64,5 @@ class YOLOV8LabelEncoder(Configured):
             beta=self.beta,
             epsilon=self.epsilon,
             smallest_side=self.smallest_side,
+            least_target=self.least_target,
         )
