@@ -68,7 +68,8 @@ class Backbone(ZooModel):
         Args:
             rank: a whole number of at least 1.
             target_layer_names: names of layers, or patterns of paths such as `"transformer_layer_1?/attention/*"`; by
-                default the query and value projections of attention (`lora_targets`). Adapted can be every layer of
+                default the query and value projections of attention, and all convolutions of networks for images
+                (`lora_targets`). Adapted can be every layer of
                 Keras with an `enable_lora` of its own: dense, einsum-dense, convolutional, embedding.
 
         Call it before training, or call the task's `compile` afterwards.

@@ -80,7 +80,8 @@ def numbers_of(labels, class_names):
     if unknown and not class_names:
         raise ValueError(f"The labels are names, such as {unknown[0]!r}, but the task has no class_names.")
     if unknown:
-        raise ValueError(f"Unknown class names {unknown[:10]}; the task has {list(class_names)}.")
+        known = f"{list(class_names)[:20]}" + (f" and {len(class_names) - 20} more" if len(class_names) > 20 else "")
+        raise ValueError(f"Unknown class names {unknown[:10]}; the task has {known}.")
     return [names[x] if isinstance(x, str) else int(x) for x in labels]
 
 

@@ -5,8 +5,18 @@ import warnings
 
 import keras
 
-from keras_zoo import exporting, fused, onnx_graph
+from keras_zoo import exporting, fused, onnx_graph, registry
 from keras_zoo.config import Configured
+
+
+class ClassProperty:
+    """Decorator: a property of the class itself, `Class.name`."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __get__(self, instance, cls):
+        return self.function(cls)
 
 
 class ZooModel(Configured, keras.Model):
@@ -33,6 +43,11 @@ class ZooModel(Configured, keras.Model):
             super().__setattr__(name, value)
         else:
             object.__setattr__(self, name, value)
+
+    @ClassProperty
+    def presets(cls):
+        """`{name: record}` of the published presets that `from_preset` of this class takes; see `list_presets`."""
+        return registry.presets_for(cls)
 
     def compile(self, *args, **kwargs):
         """As `keras.Model.compile`."""

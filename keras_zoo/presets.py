@@ -1,5 +1,6 @@
 """`from_preset` and `save_to_preset`: from a name to a model, and from a model to a folder."""
 
+import fnmatch
 import functools
 import inspect
 from pathlib import Path
@@ -24,6 +25,8 @@ class RecordLayout(Layout):
         self.backbone_config = record["config"]
         cls = self.family.classes[record["class_name"]]
         self.task_class, self.task_config = None if cls is self.family.backbone else cls, record.get("task", {})
+        if "classes" in record:
+            self.task_config = self.task_config | {"class_names": registry.class_names(record)}
         self.preprocessor_config = record.get("preprocessor", {})
 
     def tokenizer_config(self, cls):
@@ -86,9 +89,8 @@ def load_task(cls, preset, load_weights, dtype, overrides):
         config["num_classes"] = overrides.get("num_classes", len(overrides["class_names"]))
     elif config.get("num_classes") != saved.get("num_classes", config.get("num_classes")):
         config["class_names"] = None  # those of the preset name other classes
-    if load_weights and (
-        wrong := [k for k in task_class.head_arguments if config.get(k) != saved.get(k, config.get(k))]
-    ):
+    wrong = [k for k in task_class.head_arguments if config.get(k) != saved.get(k, config.get(k))]
+    if load_weights and wrong and not task_class.class_weights:
         raise PresetError(
             f"The head of {preset!r} was made for {', '.join(f'{k}={saved[k]!r}' for k in wrong)}; got "
             f"{', '.join(f'{k}={config[k]!r}' for k in wrong)}. For a new head start from the bare backbone: "
@@ -102,7 +104,7 @@ def load_task(cls, preset, load_weights, dtype, overrides):
         backbone = make_backbone(layout.family.backbone, layout, dtype, below)
         return construct(task_class, {"backbone": backbone} | config)
 
-    task = build(layout, make, load_weights)
+    task = build(layout, make, load_weights, task_class.class_weights if wrong else ())
     if not task.compiled:
         task.compile()
     return task
@@ -127,8 +129,11 @@ def construct(cls, config):
         raise PresetError(f"The preset's configuration does not fit {cls.__name__}: {error}") from error
 
 
-def build(layout, make, load_weights):
-    """The model `make` gives, with the preset's weights read straight into its variables."""
+def build(layout, make, load_weights, anew=()):
+    """The model `make` gives, with the preset's weights read straight into its variables.
+
+    `anew` are patterns of paths of variables that start as they do without a preset.
+    """
     if layout.backbone_config is None:
         raise PresetError("The preset holds no model: it has no config.json.")
     if not (load_weights and layout.has_weights):
@@ -140,6 +145,8 @@ def build(layout, make, load_weights):
     with weights.deferred():
         model = make()
         bindings, ignored = layout.bindings(model, tensors)
+        left = {path for path in bindings for pattern in anew if fnmatch.fnmatch(path, pattern)}
+        ignored = (*ignored, *(bindings.pop(path).name for path in left))
         weights.fill(model, bindings, tensors, ignored)
     return model
 

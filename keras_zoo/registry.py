@@ -134,6 +134,22 @@ def list_presets(family=None, embedded=None):
     }
 
 
+def class_names(record):
+    """The names of the classes of the data set that a record's weights were trained on, in their order."""
+    path = Path(record["assets"]).parent / "classes" / f"{record['classes']}.txt"
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def presets_for(cls):
+    """Of `list_presets()` those whose family has a backbone or a task that is a `cls`, or of which `cls` is one."""
+    found = {}
+    for name, record in list_presets().items():
+        family = families()[record["family"]]
+        if any(issubclass(known, cls) or issubclass(cls, known) for known in (family.backbone, *family.tasks)):
+            found[name] = record
+    return found
+
+
 def unknown_preset(name):
     near = difflib.get_close_matches(name, records(), n=3, cutoff=0.4)
     hint = f"Did you mean {', '.join(map(repr, near))}? " if near else ""

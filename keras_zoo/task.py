@@ -19,13 +19,15 @@ class Task(ZooModel):
     tensors.
 
     Subclasses define `__init__(backbone, preprocessor=None, …, **kwargs)`, `compile` with defaults for fine-tuning, and
-    `preprocessor_class`; `head_arguments` names the arguments that a head in a preset fixes, `needs_labels` says
-    whether training on raw data takes a `y`.
+    `preprocessor_class`; `head_arguments` names the arguments that a head in a preset fixes, or, if there are
+    `class_weights`, patterns of their paths, those that have these start anew; `needs_labels` says whether training on
+    raw data takes a `y`.
     """
 
     _config_root = True
     preprocessor_class = None
     head_arguments = ()
+    class_weights = ()
     needs_labels = False
 
     def __init__(self, inputs, outputs, backbone, preprocessor=None, **kwargs):

@@ -113,7 +113,7 @@ def call_in_graph(function, *args):
     leaves = [x if isinstance(x, tf.RaggedTensor) else tf.convert_to_tensor(x) for x in keras.tree.flatten(args)]
     run = OfArrays(tf.autograph.experimental.do_not_convert(function), args, [len(parts(x)) for x in leaves])
     one, two = ([part for x in leaves for part in example_parts(x, size)] for size in (1, 3))
-    with learning_shapes:
+    with learning_shapes, tf.init_scope():  # a function may call TensorFlow eagerly
         example, others = run(*one), run.arrays(*two)
     likes = [np.asarray(x) for x in keras.tree.flatten(example)]
     outputs = tf.numpy_function(run.arrays, [part for x in leaves for part in parts(x)], [x.dtype for x in likes])

@@ -1,5 +1,6 @@
 """Preprocessing and augmentation of images, with their labels, boxes and masks."""
 
+from keras_cv.layers.aspect_ratio import RandomAspectRatio
 from keras_cv.layers.aug_mix import AugMix
 from keras_cv.layers.batch_normalization import BatchNormalization
 from keras_cv.layers.channels import ChannelShuffle, Grayscale, RandomChannelShift, RandomGrayscale, RandomInvert
@@ -21,6 +22,7 @@ from keras_cv.layers.combined import (
 )
 from keras_cv.layers.conv import Conv2D
 from keras_cv.layers.copy_paste import CopyPaste
+from keras_cv.layers.custom import BaseImageAugmentationLayer, VectorizedBaseImageAugmentationLayer
 from keras_cv.layers.erasing import GridMask, RandomCutout, RandomErasing
 from keras_cv.layers.factors import ConstantFactorSampler, FactorSampler, NormalFactorSampler, UniformFactorSampler
 from keras_cv.layers.filters import RandomGaussianBlur, RandomGaussianNoise, RandomJpegQuality, RandomSharpness
@@ -48,6 +50,7 @@ __all__ = [
     "AugMix",
     "Augmenter",
     "AutoContrast",
+    "BaseImageAugmentationLayer",
     "BatchNormalization",
     "CenterCrop",
     "ChannelShuffle",
@@ -72,6 +75,7 @@ __all__ = [
     "RandAugment",
     "RandomAffine",
     "RandomApply",
+    "RandomAspectRatio",
     "RandomAugmentationPipeline",
     "RandomBrightness",
     "RandomChannelShift",
@@ -106,4 +110,5 @@ __all__ = [
     "Resizing",
     "Solarization",
     "UniformFactorSampler",
+    "VectorizedBaseImageAugmentationLayer",
 ]

@@ -10,15 +10,17 @@ from keras_cv.ops.colour import store
 from keras_cv.ops.resampling import mover, opencv
 from keras_zoo.config import serializable
 
-NAMES = ("auto_contrast", "equalize", "posterize", "solarize", *GEOMETRIC)
+COLOURS = ("auto_contrast", "equalize", "posterize", "solarize")
+REFUSED = "AugMix lays moved copies of an image over each other; {} cannot follow. AugMix(geometric=False) keeps them."
 
 
 @serializable
 class AugMix(RandomColourLayer):
     """Mixes an image with copies that each went through a chain of operations (https://arxiv.org/abs/1912.02781).
 
-    The operations are auto-contrast, equalize, posterize, solarize, rotations, shears and shifts. The copies lie over
-    each other, so that boxes and masks would not fit: they are refused.
+    The operations are auto-contrast, equalize, posterize, solarize, and, if `geometric`, rotations, shears and shifts.
+    Copies that were moved lie over each other, so that boxes and masks would not fit: they are refused unless
+    `geometric=False`, which leaves every pixel in its place.
 
     Args:
         value_range: of the values in float images. Those of uint8 images are 0-255.
@@ -29,6 +31,7 @@ class AugMix(RandomColourLayer):
         chain_depth: how many operations make a copy: a number, or a pair of which each number and those between are
             equally likely.
         alpha: of the Dirichlet distribution of the copies' shares, and of the Beta distribution of the image's own.
+        geometric: whether copies are moved too.
         interpolation, fill_mode, fill_value: of operations that move, as in `RandAugment`.
         seed: None draws one.
     """
@@ -40,6 +43,7 @@ class AugMix(RandomColourLayer):
         num_chains=3,
         chain_depth=(1, 3),
         alpha=1.0,
+        geometric=True,
         interpolation="bilinear",
         fill_mode="constant",
         fill_value=0.0,
@@ -48,6 +52,7 @@ class AugMix(RandomColourLayer):
     ):
         super().__init__(value_range=value_range, seed=seed, **kwargs)
         self.severity, self.num_chains, self.chain_depth, self.alpha = severity, num_chains, chain_depth, alpha
+        self.geometric = geometric
         self.interpolation, self.fill_mode, self.fill_value = interpolation, fill_mode, fill_value
         self._severity = sampler(severity, 0.01, 1.0, "severity")
         self._depths = tuple(chain_depth) if is_pair(chain_depth) else (chain_depth, chain_depth)
@@ -57,7 +62,8 @@ class AugMix(RandomColourLayer):
             raise ValueError(f"num_chains must be a whole number from 1; got {num_chains!r}.")
         if not alpha > 0:
             raise ValueError(f"alpha must be above 0; got {alpha!r}.")
-        self._operations = Operations(NAMES, translation=1 / 3, bits=(4, 1))
+        names = (*COLOURS, *GEOMETRIC) if geometric else COLOURS
+        self._operations = Operations(names, translation=1 / 3, bits=(4, 1))
 
     def draw(self, random, count, height, width):
         chains = (count, self.num_chains)
@@ -86,8 +92,12 @@ class AugMix(RandomColourLayer):
             store(mixed, result[i])
         return result
 
+    @property
+    def touches(self):
+        return super().touches if self.geometric else ("images",)
+
     def boxes(self, boxes, p, size):
-        raise ValueError("AugMix lays moved copies of an image over each other; boxes cannot follow them.")
+        raise ValueError(REFUSED.format("boxes"))
 
     def masks(self, masks, p):
-        raise ValueError("AugMix lays moved copies of an image over each other; masks cannot follow them.")
+        raise ValueError(REFUSED.format("masks"))

@@ -21,6 +21,7 @@ class Batch:
         boxes: `(B, N, 4)` float32, xyxy in pixels; rows of -1 are padding.
         rows: a dictionary of what else there is for each box, `(B, N, …)`: classes above all, -1 at padding.
         masks: `(B, H, W, K)`, of any dtype; or a list of `(H, W, K)`.
+        box_format: the format in which the user has the boxes, for layers whose hooks see them so.
     """
 
     images: object
@@ -28,6 +29,7 @@ class Batch:
     boxes: object = None
     rows: object = None
     masks: object = None
+    box_format: str | None = None
 
     def replace(self, **changes):
         return dataclasses.replace(self, **changes)
@@ -48,7 +50,7 @@ class Batch:
                 return {key: of(part) for key, part in x.items()}
             return None if x is None else [x[i] for i in indices] if isinstance(x, list) else x[indices]
 
-        return Batch(*(of(getattr(self, name)) for name in FIELDS))
+        return self.replace(**{name: of(getattr(self, name)) for name in FIELDS})
 
     def with_rows(self, count):
         """`count` rows of boxes for each image: the first ones, or padding after those there are."""
@@ -87,7 +89,7 @@ def join(batches):
             return [image for part in parts for image in part]
         return np.concatenate(parts)
 
-    return Batch(*(of([getattr(batch, name) for batch in batches]) for name in FIELDS))
+    return batches[0].replace(**{name: of([getattr(batch, name) for batch in batches]) for name in FIELDS})
 
 
 def blanked(rows, gone):

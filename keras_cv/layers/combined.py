@@ -85,7 +85,15 @@ def scatter(batch, chosen, layers):
 
 
 class Choosing(Combining, RandomImageLayer):
-    """Of some layers, those that chance takes."""
+    """Of some layers, those that chance takes.
+
+    Args:
+        auto_vectorize: is there because KerasCV has it: nothing is traced here, so that there is nothing to vectorize.
+    """
+
+    def __init__(self, auto_vectorize=False, **kwargs):
+        super().__init__(**kwargs)
+        self.auto_vectorize = auto_vectorize
 
     def chances(self, random, count):
         """A number in [0, 1) for each image, or one for all."""

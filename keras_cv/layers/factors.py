@@ -1,18 +1,64 @@
 """How strong an augmentation is: a number, a range, or a distribution from which each image draws."""
 
 import numbers
+import random
+import threading
 
 import numpy as np
 
+from keras_zoo import tfdata
 from keras_zoo.config import Configured, serializable
 
 
+class Drawing(threading.local):
+    """The random stream of the layer that is at work in this thread, for what is drawn without being handed one.
+
+    It draws as TensorFlow's generators do, which layers written for KerasCV know as `self._random_generator`.
+    """
+
+    streams = ()
+
+    def by(self, stream):
+        """Within it `stream` is drawn from."""
+        self.streams = (*self.streams, stream)
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.streams = self.streams[:-1]
+
+    @property
+    def stream(self):
+        """A `numpy.random.Generator`; outside of a layer a new one, which `keras.utils.set_random_seed` decides."""
+        return self.streams[-1] if self.streams else np.random.default_rng(random.randrange(2**31))
+
+    def uniform(self, shape=(), minval=0, maxval=1, dtype="float32"):
+        if np.issubdtype(dtype, np.integer):
+            return self.stream.integers(minval, maxval, shape, dtype)
+        return np.asarray(self.stream.uniform(minval, maxval, shape), dtype)
+
+    def normal(self, shape=(), mean=0.0, stddev=1.0, dtype="float32"):
+        return np.asarray(self.stream.normal(mean, stddev, shape), dtype)
+
+
+drawing = Drawing()
+
+
 class FactorSampler(Configured):
-    """A distribution of strengths. A subclass gives `draw`."""
+    """A distribution of strengths. A subclass gives `draw`, or as in KerasCV `__call__(shape, dtype)`."""
+
+    def __call__(self, shape=(), dtype="float32"):
+        """Strengths in an array of this shape, of the layer that is at work; a number by default."""
+        return np.asarray(self.draw(drawing.stream, shape or ()), dtype)
 
     def draw(self, random, shape):
         """Strengths in an array of this shape, from a `numpy.random.Generator`."""
-        raise NotImplementedError(f"{type(self).__name__} has no draw(random, shape).")
+        if type(self).__call__ is FactorSampler.__call__:
+            raise NotImplementedError(f"{type(self).__name__} has neither draw(random, shape) nor __call__(shape).")
+        with drawing.by(random):
+            return np.asarray(tfdata.to_numpy(self(shape)), "float32")
 
 
 @serializable

@@ -86,7 +86,7 @@ def partners(random, count):
 class MixUp(Mixing):
     """Each image blended with another one (Zhang et al., 2017), in a proportion drawn from Beta(alpha, alpha).
 
-    Boxes of both are kept. Masks cannot be blended.
+    Boxes of both are kept. Masks are blended as images are, so they are floats: one-hot classes `(B, H, W, classes)`.
 
     Args:
         alpha: how even the proportions are, above 0.
@@ -100,8 +100,11 @@ class MixUp(Mixing):
         self.alpha = alpha
 
     def augment(self, batch, random):
-        if batch.masks is not None:
-            raise ValueError("MixUp cannot blend segmentation_masks; CutMix and Mosaic take them.")
+        if batch.masks is not None and batch.masks.dtype.kind != "f":
+            raise ValueError(
+                "MixUp blends segmentation_masks: give one-hot ones as floats, (B, H, W, classes), or take CutMix or "
+                f"Mosaic, which keep numbers of classes; got {batch.masks.dtype} of shape {batch.masks.shape}."
+            )
         if len(batch) == 1:
             return self.alone(batch)
         share = random.beta(self.alpha, self.alpha, len(batch))
@@ -113,6 +116,9 @@ class MixUp(Mixing):
         mixed = batch.replace(images=images)
         if batch.labels is not None:
             mixed = mixed.replace(labels=self.mixed_labels(batch.labels, others.labels, share))
+        if batch.masks is not None:
+            part = share.astype(batch.masks.dtype)[:, None, None, None]
+            mixed = mixed.replace(masks=batch.masks * part + others.masks * (1 - part))
         return mixed if batch.boxes is None else self.both(mixed, others, batch.boxes, others.boxes)
 
 

@@ -25,7 +25,7 @@ def read(data, name, bounding_box_format):
     labels = data.get("labels")
     if labels is not None:
         labels = np.asarray(labels)[None] if single else np.asarray(labels)
-        if labels.ndim not in (1, 2) or len(labels) != len(images):
+        if len(labels) != len(images) or (labels.ndim not in (1, 2) and not single):
             raise ValueError(
                 f"{name}: labels must be (B,) or (B, classes) for {len(images)} images; got {labels.shape}."
             )
@@ -35,7 +35,7 @@ def read(data, name, bounding_box_format):
     masks = data.get("segmentation_masks")
     if masks is not None:
         masks = read_masks(masks, images, single, name)
-    return Batch(images, labels, boxes, rows, masks), single
+    return Batch(images, labels, boxes, rows, masks, bounding_box_format), single
 
 
 def read_images(images, name):

@@ -77,12 +77,14 @@ class RandomRotation(RandomWarp):
 
     Args:
         factor: parts of a full turn, counter-clockwise; a number `f` stands for `(-f, f)`.
+        segmentation_classes: is there because KerasCV has it: masks take the nearest value, one-hot ones and others.
         fill_mode, interpolation, fill_value, minimum_box_area_ratio, bounding_box_format, seed: see `RandomWarp`.
     """
 
-    def __init__(self, factor, **kwargs):
+    def __init__(self, factor, segmentation_classes=None, **kwargs):
         super().__init__(**kwargs)
         self.factor = factor
+        self.segmentation_classes = segmentation_classes
         self._turns = symmetric(factor)
 
     def matrices(self, random, count, height, width):

@@ -13,7 +13,8 @@ class ConvNorm:
 
     Every method takes and returns a symbolic feature map. `padding` is `"symmetric"`, both sides alike, as torch has
     it, or `"same"`, as TensorFlow has it; they differ where there is a stride. With `fused` convolutions have biases
-    and no normalisation, see `keras_cv.ops.fuse`.
+    and no normalisation, see `keras_cv.ops.fuse`. `kernels` are the arguments of the `VarianceScaling` that kernels
+    start from.
     """
 
     activation: str
@@ -23,6 +24,7 @@ class ConvNorm:
     data_format: str
     dtype: object
     padding: str = "symmetric"
+    kernels: tuple = (2.0, "fan_out")
 
     @property
     def shape(self):
@@ -40,7 +42,7 @@ class ConvNorm:
         if stride > 1 and kernel_size > 1 and self.padding == "symmetric":
             x = keras.layers.ZeroPadding2D((kernel_size - 1) // 2, name=name.replace("_conv", "_pad"), **self.shape)(x)
             padding = "valid"
-        options = {"kernel_initializer": keras.initializers.VarianceScaling(2.0, "fan_out")} | options
+        options = {"kernel_initializer": keras.initializers.VarianceScaling(*self.kernels)} | options
         return Conv2D(
             filters,
             kernel_size,

@@ -14,6 +14,16 @@ class FeaturePyramidBackbone(Fusing, Backbone):
 
     pyramid_outputs = {}
 
+    @property
+    def lora_targets(self):
+        """Names of the layers that `enable_lora` adapts by default: all convolutions."""
+        return tuple(layer.name for layer in self.layers if isinstance(layer, keras.layers.Conv2D))
+
+    @property
+    def pyramid_level_inputs(self):
+        """KerasCV's way: `{level: name of the layer}`, whose `get_layer(name).output` is the level's feature map."""
+        return {level: output._keras_history.operation.name for level, output in self.pyramid_outputs.items()}
+
     def feature_pyramid(self, levels=None):
         """A `keras.Model` from images to `{level: feature map}`, which shares this backbone's layers and weights.
 

@@ -32,6 +32,10 @@ class InBatches(Inference):
             rows = feeding.unpack(self.preprocess(rows))[0]
         return rows, lambda outputs: outputs
 
+    def nothing(self, static):
+        """What the program gives for no images."""
+        raise NotImplementedError
+
     def run_in_batches(self, rows, batch_size=None, verbose="auto", options=(), static=(), batched=False):
         """What the program gives for `rows`, raw images or the network's inputs: arrays of all of them, in their order.
 
@@ -42,6 +46,8 @@ class InBatches(Inference):
         batch_size = 32 if batch_size is None else batch_size
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
+        if isinstance(rows, list | np.ndarray) and not len(rows):
+            return self.nothing(static)
         count = None if isinstance(rows, types.GeneratorType) else feeding.count_rows([rows])
         variables = Variables([self])
         program, values = self.program_for(variables, static, convolutions=True), variables.values()

@@ -104,6 +104,15 @@ class Detecting(InBatches):
             boxes.append(convert_format(corners, "xyxy", self.bounding_box_format, image_shape=shape))
         return found | {"boxes": np.stack(boxes)}
 
+    def nothing(self, static):
+        most = dict(static[1])["max_detections"]
+        return {
+            "boxes": np.zeros((0, most, 4), "float32"),
+            "confidence": np.zeros((0, most), "float32"),
+            "classes": np.zeros((0, most), "int32"),
+            "num_detections": np.zeros(0, "int32"),
+        }
+
     def predict(
         self, x, batch_size=None, verbose="auto", *, confidence_threshold=None, iou_threshold=None, max_detections=None
     ):
@@ -119,7 +128,7 @@ class Detecting(InBatches):
 
         `boxes` is `(N, max_detections, 4)` float32 in `bounding_box_format`, `confidence` `(N, max_detections)` float32
         in 0-1, falling, `classes` `(N, max_detections)` int32, and `num_detections` `(N,)` int32. Rows past
-        `num_detections` are -1.
+        `num_detections` are -1. Of no images, `[]`, N is 0.
         """
         static, thresholds = suppression(self.decoder, confidence_threshold, iou_threshold, max_detections)
         x = x["images"] if isinstance(x, dict) and "images" in x else x

@@ -107,17 +107,44 @@ class ImageClassifier(Fusing, InBatches, ClassifyingTask):
         """`keras.Model.predict` on images: an array `(N, num_classes)`, logits where there is no `activation`.
 
         `x` is one image, a list of images of any sizes, a batch, a data set, or a folder: all images below it, in the
-        order of `keras_cv.images.image_files`. With `return_classes=True` a list with a dictionary for each image:
-        `{"class_name", "probability", "probabilities": {class name: probability}}`; for several labels
-        `"class_names"`, those above one half, in place of the first two. Without `class_names` classes are numbers.
+        order of `keras_cv.images.image_files`. Without a preprocessor images are arrays of one size. With
+        `return_classes=True` a list with a dictionary for each image: `{"class_name", "probability", "probabilities":
+        {class name: probability}}`; for several labels `"class_names"`, those above one half, in place of the first
+        two. Without `class_names` classes are numbers.
         """
         own_step = type(self).predict_step is not Task.predict_step or args or set(kwargs) - {"verbose"}
-        prepared = self.preprocessor is None and isinstance(tfdata.to_numpy(x), np.ndarray)
-        if own_step or feeding.kind(x) is not None or not (prepared or self.preprocessor):
+        in_memory = feeding.kind(x) is None and not (self.preprocessor is None and isinstance(x, dict))
+        if in_memory:
+            x = rows(x) if self.preprocessor else self.batch_of(x)
+        if own_step or not in_memory:
             outputs = super().predict(x, batch_size, *args, **kwargs)
         else:
-            outputs = self.run_in_batches(tfdata.to_numpy(x) if prepared else rows(x), batch_size, **kwargs)
+            outputs = self.run_in_batches(x, batch_size, **kwargs)
         return self.classes(outputs) if return_classes else outputs
+
+    def batch_of(self, x):
+        """Images for a network without a preprocessor as a batch: one of them, a list of some, or a batch."""
+        expected = tuple(self.input_shape[1:])
+        try:
+            images = np.asarray(
+                [tfdata.to_numpy(image) for image in x] if isinstance(x, list | tuple) else tfdata.to_numpy(x)
+            )
+        except ValueError:  # of different sizes
+            images = np.zeros((), "O")
+        if images.shape == (0,):
+            images = np.zeros((0, *(length or 1 for length in expected)), "float32")
+        images = images[None] if images.ndim == len(expected) else images
+        fits = all(length in (None, n) for length, n in zip(expected, images.shape[1:]))
+        if images.ndim != len(expected) + 1 or not fits or images.dtype.kind in "OSU":
+            given = f"shape {images.shape} of {images.dtype}" if images.ndim else "none, or some of different sizes"
+            raise ValueError(
+                f"Without a preprocessor {type(self).__name__} takes images (B, {', '.join(map(str, expected))}) as "
+                f"numbers, or one of them; got {given}. Give it a preprocessor, or resize and stack them."
+            )
+        return images
+
+    def nothing(self, static):
+        return np.zeros((0, self.num_classes), "float32")
 
     def top_k(self, x, k=None, batch_size=None, **kwargs):
         """The `k` most probable classes of each image, best first: `[[{"class_name", "probability"}, …], …]`.

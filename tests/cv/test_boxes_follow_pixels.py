@@ -26,6 +26,8 @@ LAYERS = {
     "crop": lambda **k: layers.RandomCrop(56, 64, **k),
     "crop larger": lambda **k: layers.RandomCrop(100, 64, **k),
     "crop and resize": lambda **k: layers.RandomCropAndResize((64, 80), (0.3, 0.9), (0.7, 1.4), **k),
+    "wider": lambda **k: layers.RandomAspectRatio((1.5, 1.5), **k),
+    "narrower": lambda **k: layers.RandomAspectRatio((0.6, 0.6), **k),
     "jitter down": lambda **k: layers.JitteredResize((72, 64), (0.6, 0.9), **k),
     "jitter up": lambda **k: layers.JitteredResize((72, 120), (1.1, 1.6), **k),
     "jitter with a crop": lambda **k: layers.JitteredResize((96, 96), (0.8, 1.25), crop_size=(64, 72), **k),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from painted import painted
 
-from keras_cv import layers
+from keras_cv import core, layers
 from keras_cv.ops import placing, resampling
 
 pytestmark = pytest.mark.once
@@ -182,3 +182,27 @@ def test_a_layer_of_ones_own():
     assert dark["bounding_boxes"] is data["bounding_boxes"] and dark["images"].max() < 250
     np.testing.assert_array_equal(turned["images"][0], data["images"][0, ::-1, ::-1])
     np.testing.assert_allclose(turned["bounding_boxes"]["boxes"], [[[66, 56, 88, 72]]])
+
+
+def test_aspect_ratios():
+    """Batches become lists, since sizes differ; in tf.data single images are mapped, then resized and batched."""
+    tf = pytest.importorskip("tensorflow")
+    images = np.random.default_rng(0).integers(0, 256, (4, 20, 30, 3)).astype("uint8")
+    for factor in (1.5, (0.7, 1.5), core.UniformFactorSampler(0.7, 1.5)):
+        for image in layers.RandomAspectRatio(factor, seed=0)(images):
+            height, width, _ = image.shape
+            assert 20 / 1.5 - 0.5 <= height <= 30.5 and abs(height * width - 600) < 40 and image.dtype == "uint8"
+    assert layers.RandomAspectRatio((2, 2))(images[0]).shape == (10, 60, 3)
+    assert layers.RandomAspectRatio((2, 2))(images).shape == (4, 10, 60, 3)
+    assert layers.Augmenter([layers.RandomAspectRatio(1.5), layers.Resizing(8, 9)])(images).shape == (4, 8, 9, 3)
+    eager = layers.RandomAspectRatio(1.5, seed=1)
+    expected = [layers.Resizing(16, 16)(eager(image)) for image in images]
+    mapped = tf.data.Dataset.from_tensor_slices(images).map(layers.RandomAspectRatio(1.5, seed=1))
+    found = next(iter(mapped.map(layers.Resizing(16, 16)).batch(4)))
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match=r"which a tf.data batch cannot hold: map it over single images"):
+        tf.data.Dataset.from_tensors(images).map(layers.RandomAspectRatio(1.5))
+    with pytest.raises(ValueError, match=r"factor must be a range within .*; got 0"):
+        layers.RandomAspectRatio(0)
+    with pytest.raises(ValueError, match=r"factors must be above 0; .* drew 0.0"):
+        layers.RandomAspectRatio(core.ConstantFactorSampler(0))(images)

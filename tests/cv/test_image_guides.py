@@ -8,7 +8,7 @@ import pytest
 from photographs import photographs
 
 from keras_cv.images import load_image
-from keras_cv.models import ImageClassifier
+from keras_cv.models import ImageClassifier, ObjectDetector
 
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
 
@@ -55,3 +55,17 @@ def test_finetune_image_classifier_on_a_folder(tmp_path, capsys):
         accuracy = guide("finetune_image_classifier").main([*arguments, "--verbose", "0"])
     assert accuracy > 0.9
     assert "cat (" in capsys.readouterr().out.split(" · ")[0]
+
+
+def test_finetune_detector(tmp_path, capsys):
+    """Coins that it has not seen are found after some epochs; what it saves finds the same."""
+    module = guide("finetune_detector")
+    files = {"--save": tmp_path / "mine", "--picture": tmp_path / "found.png"}
+    arguments = [str(x) for pair in files.items() for x in pair]
+    numbers = module.main([*arguments, "--verbose", "0", "--epochs", "8", "--image-size", "128"])
+    assert numbers["MaP@[IoU=50]"] > 0.3
+    assert "coin" in capsys.readouterr().out and load_image(tmp_path / "found.png").ndim == 3
+    held_out = module.load(module.parse(["--image-size", "128"]))[1]
+    again = ObjectDetector.from_preset(tmp_path / "mine", bounding_box_format="xyxy")
+    assert again.class_names == ["coin"]
+    assert module.evaluate(again, held_out).numbers == pytest.approx(numbers, abs=1e-3)

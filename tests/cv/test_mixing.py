@@ -85,6 +85,15 @@ def test_mosaic_labels_are_the_parts_of_the_area():
         np.testing.assert_allclose([(image == 50 * i).mean() for i in range(4)], label, atol=1e-6)
 
 
+def test_mix_up_blends_masks_by_the_shares_of_labels():
+    data = {key: x for key, x in four().items() if key != "bounding_boxes"}
+    classes = np.eye(5, dtype="float32")[data["segmentation_masks"]]
+    mixed = layers.MixUp(alpha=1.0, seed=2)({**data, "segmentation_masks": classes})
+    for mask, label in zip(mixed["segmentation_masks"], mixed["labels"]):
+        np.testing.assert_allclose(mask, np.tensordot(label, classes, 1), atol=1e-6)
+    np.testing.assert_allclose(mixed["segmentation_masks"].sum(-1), 1, atol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_mix_up(dtype):
     data = {key: x for key, x in four().items() if key != "segmentation_masks"}
@@ -147,7 +156,7 @@ def test_what_cannot_be_mixed():
         layers.Mosaic()(images[0])
     with pytest.raises(ValueError, match="CutMix mixes images of one size; resize them first"):
         layers.CutMix()([images[0], images[0, :4]])
-    with pytest.raises(ValueError, match="MixUp cannot blend segmentation_masks"):
+    with pytest.raises(ValueError, match=r"MixUp blends segmentation_masks: give one-hot ones.*got uint8 of shape"):
         layers.MixUp()({"images": images, "segmentation_masks": images[..., 0]})
     with pytest.raises(ValueError, match="CopyPaste pastes the objects in bounding_boxes"):
         layers.CopyPaste()(images)

@@ -218,8 +218,22 @@ def test_preset_and_fusing(raw_images, tmp_path):
     np.testing.assert_allclose(
         ObjectDetector.from_preset(tmp_path / "fused").predict(images)["boxes"], fused.predict(images)["boxes"]
     )
-    with pytest.raises(ValueError, match="was made for num_classes=3; got num_classes=2"):
-        ObjectDetector.from_preset(tmp_path / "preset", class_names=["a", "b"])
+
+
+def test_new_classes_on_a_trained_detector(trained, tmp_path):
+    """What tells boxes is kept, the branch of the classes starts anew, even where a weight would fit."""
+    trained.save_to_preset(tmp_path / "preset")
+    new = ObjectDetector.from_preset(tmp_path / "preset", class_names=["a", "b"])
+    image = scenes()[0][:1]
+    before, after = trained(image), new(image)
+    assert after["classes"].shape == (1, 336, 2) and new.num_classes == 2 and new.class_names == ["a", "b"]
+    np.testing.assert_array_equal(*(keras.ops.convert_to_numpy(x["boxes"]) for x in (before, after)))
+    for name in ("yolo_v8_head_1_class_1_conv", "yolo_v8_head_3_class_2_conv"):
+        kernels = [keras.ops.convert_to_numpy(model.get_layer(name).kernel) for model in (trained, new)]
+        assert kernels[0].shape == kernels[1].shape and abs(kernels[0] - kernels[1]).max() > 0.01
+    images, truth = scenes()
+    history = new.fit(images, truth | {"classes": np.minimum(truth["classes"], 1)}, verbose=0).history
+    assert 0 < history["loss"][0] < 1000
 
 
 def test_new_head_on_a_trained_backbone(trained, tmp_path):

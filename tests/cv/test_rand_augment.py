@@ -175,9 +175,47 @@ def test_every_operation_is_drawn():
     assert len(np.unique(still["operations"])) == 9
 
 
+def test_standard_policy():
+    """As in KerasCV's guide: a layer is left out, another one put in, and a pipeline made of them."""
+    policy = layers.RandAugment.get_standard_policy(
+        value_range=(0, 255), magnitude=0.75, magnitude_stddev=0.3, bounding_box_format="xyxy", seed=1
+    )
+    names = [type(layer).__name__ for layer in policy]
+    kerascv = ["AutoContrast", "Equalization", "Solarization", "RandomColorDegeneration", "RandomContrast"]
+    assert names[:6] == [*kerascv, "RandomBrightness"] and names.count("RandomShear") == 2
+    images, boxes, masks = painted(6)
+    data = {"images": images, "bounding_boxes": {"boxes": boxes, "classes": np.zeros((6, 1))}}
+    for layer in policy:
+        result = layer({**data, "segmentation_masks": masks})
+        assert result["images"].dtype == "uint8" and result["images"].shape == images.shape
+        if type(layer).__name__ in ("RandomShear", "RandomTranslation", "RandomRotation"):
+            assert (result["bounding_boxes"]["boxes"] != boxes).any() and (result["segmentation_masks"] != masks).any()
+    kept = [layer for layer in policy if not isinstance(layer, layers.RandomRotation)]
+    assert len(kept) == len(policy) - 1
+    pipeline = layers.RandomAugmentationPipeline([*kept, layers.GridMask()], augmentations_per_image=3, seed=0)
+    assert (pipeline(data)["images"] != images).any(axis=(1, 2, 3)).all()
+    copy = layers.RandomAugmentationPipeline.from_config(pipeline.get_config())
+    assert [type(layer) for layer in copy.layers] == [type(layer) for layer in pipeline.layers]
+    colours = layers.RandAugment.get_standard_policy((0, 1), 0.5, 0.1, geometric=False)
+    assert [type(layer).__name__ for layer in colours] == names[:8] and colours[0].value_range == (0, 1)
+    with pytest.raises(ValueError, match="magnitude must lie within 0 and 1; got 2"):
+        layers.RandAugment.get_standard_policy((0, 255), 2, 0.1)
+
+
+def test_aug_mix_that_moves_nothing_keeps_boxes_and_masks():
+    images, boxes, masks = painted(3)
+    data = {"images": photographs((80, 96))[:3], "bounding_boxes": {"boxes": boxes, "classes": np.zeros((3, 1))}}
+    result = layers.AugMix(geometric=False, seed=0)({**data, "segmentation_masks": masks})
+    assert (result["images"] != data["images"]).any(axis=(1, 2, 3)).all()
+    np.testing.assert_array_equal(result["bounding_boxes"]["boxes"], boxes)
+    np.testing.assert_array_equal(result["segmentation_masks"], masks)
+    flat = layers.AugMix(geometric=False, severity=(0.01, 0.01), seed=0)(images)
+    assert ((flat[..., 0] > 127) == (images[..., 0] > 127)).all()  # every pixel is where it was
+
+
 def test_aug_mix_refuses_boxes_and_masks():
     images, boxes, masks = painted(2)
-    with pytest.raises(ValueError, match="AugMix"):
+    with pytest.raises(ValueError, match=r"masks cannot follow. AugMix\(geometric=False\) keeps them"):
         layers.AugMix(seed=0)({"images": images, "segmentation_masks": masks})
     with pytest.raises(ValueError, match="AugMix"):
         layers.AugMix(bounding_box_format="xyxy", seed=0)(

@@ -5,6 +5,7 @@ import keras
 from keras_cv.models.arguments import check_choice, check_sizes, image_shape_for
 from keras_cv.models.feature_pyramid import FeaturePyramidBackbone
 from keras_cv.models.resnet.blocks import EXPANSION, Blocks
+from keras_cv.models.resnet.spellings import also_in_keras_cvs
 
 BLOCK_TYPES = ("basic_block", "bottleneck_block", "basic_block_vd", "bottleneck_block_vd")
 PADDINGS = ("symmetric", "same")
@@ -17,6 +18,10 @@ class ResNetBackbone(FeaturePyramidBackbone):
     v1 (He et al., 2015), v1.5 (the stride in the 3x3 convolution), v2 (He et al., 2016, `use_pre_activation`), and the
     stems and shortcuts of ResNet-C and -D (He et al., 2019, "Bag of Tricks") are arguments. The defaults compute what
     KerasHub and torchvision compute.
+
+    KerasCV's spelling is taken too, all of it or none: `stackwise_filters`, `stackwise_blocks`, `stackwise_strides`,
+    `include_rescaling`, `input_shape`, `block_type="block"`. It gives KerasCV's network, with its padding, its epsilon
+    and the stride in the first convolution of a block.
 
     `pyramid_outputs` are the outputs of the stacks by name, `"P2"` to `"P5"`; of a v2 network they are not normalised.
 
@@ -47,6 +52,7 @@ class ResNetBackbone(FeaturePyramidBackbone):
         dtype: dtype policy.
     """
 
+    @also_in_keras_cvs
     def __init__(
         self,
         input_conv_filters,

@@ -6,6 +6,9 @@ from keras import ops
 from keras_cv.models.conv_norm import ConvNorm
 
 POOL_SIZE = 5
+# Narrow enough that the first boxes and classes are the biases' and hardly chance, and that AdamW's steps, whose length
+# does not depend on the weights', change them soon; torch's default, with which YOLOv8 was published.
+KERNELS = (1 / 3, "fan_in", "uniform")
 
 
 class CrossStageBlocks(ConvNorm):
@@ -40,5 +43,11 @@ class CrossStageBlocks(ConvNorm):
 
 def blocks(activation, fused, dtype):
     return CrossStageBlocks(
-        activation=activation, epsilon=1e-3, momentum=0.97, fused=fused, data_format="channels_last", dtype=dtype
+        activation=activation,
+        epsilon=1e-3,
+        momentum=0.97,
+        fused=fused,
+        data_format="channels_last",
+        dtype=dtype,
+        kernels=KERNELS,
     )

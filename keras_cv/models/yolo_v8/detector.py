@@ -50,6 +50,7 @@ class YOLOV8Detector(ObjectDetector):
     """
 
     preprocessor_class = YOLOV8DetectorPreprocessor
+    class_weights = ("yolo_v8_head_*_class_*",)
 
     def __init__(
         self,
