@@ -78,7 +78,8 @@ def load_backbone(cls, preset, load_weights, dtype, overrides):
 
 
 def load_task(cls, preset, load_weights, dtype, overrides):
-    layout = open_preset(preset)
+    overrides, layout = dict(overrides), open_preset(preset)
+    new_classes = overrides.pop("new_classes", False)
     candidates = [*filter(None, [layout.task_class]), *layout.family.tasks]
     task_class = suitable(cls, next((c for c in candidates if fits(c, cls)), candidates[0]), preset)
     own, below = argument_names(task_class), argument_names(layout.family.backbone)
@@ -89,12 +90,15 @@ def load_task(cls, preset, load_weights, dtype, overrides):
         config["num_classes"] = overrides.get("num_classes", len(overrides["class_names"]))
     elif config.get("num_classes") != saved.get("num_classes", config.get("num_classes")):
         config["class_names"] = None  # those of the preset name other classes
+    if new_classes and not task_class.class_weights:
+        raise ValueError(f"{task_class.__name__} takes no new_classes: it would keep nothing of the head.")
     wrong = [k for k in task_class.head_arguments if config.get(k) != saved.get(k, config.get(k))]
-    if load_weights and wrong and not task_class.class_weights:
+    if load_weights and wrong and not new_classes:
         raise PresetError(
             f"The head of {preset!r} was made for {', '.join(f'{k}={saved[k]!r}' for k in wrong)}; got "
             f"{', '.join(f'{k}={config[k]!r}' for k in wrong)}. For a new head start from the bare backbone: "
-            f"{task_class.__name__}(Backbone.from_preset({preset!r}), …)."
+            f"{task_class.__name__}(Backbone.from_preset({preset!r}), …)"
+            + (", or keep all but what tells classes: new_classes=True." if task_class.class_weights else ".")
         )
     below = {k: v for k, v in overrides.items() if k in below and k not in own}
     if "preprocessor" not in config:
@@ -104,7 +108,7 @@ def load_task(cls, preset, load_weights, dtype, overrides):
         backbone = make_backbone(layout.family.backbone, layout, dtype, below)
         return construct(task_class, {"backbone": backbone} | config)
 
-    task = build(layout, make, load_weights, task_class.class_weights if wrong else ())
+    task = build(layout, make, load_weights, task_class.class_weights if new_classes else ())
     if not task.compiled:
         task.compile()
     return task

@@ -199,7 +199,8 @@ class Task(ZooModel):
 
         `load_weights=False` gives random weights; `dtype` a dtype policy such as `"bfloat16"`; `preprocessor=None`
         leaves the preprocessor out. Every other keyword replaces an argument of the task or of its backbone.
-        Called on a base class, it finds the family by itself.
+        Called on a base class, it finds the family by itself. `new_classes=True` lets those weights of a detector start
+        anew that tell classes, so that it can have any number of them.
         """
         return presets.load_task(cls, preset, load_weights, dtype, overrides)
 

@@ -31,7 +31,9 @@ def main(argv=None):
     keras.utils.set_random_seed(0)
     training, held_out = load(args)
 
-    detector = keras_cv.models.ObjectDetector.from_preset(args.preset, class_names=training.class_names, **BOXES)
+    detector = keras_cv.models.ObjectDetector.from_preset(
+        args.preset, class_names=training.class_names, new_classes=True, **BOXES
+    )
     steps = args.epochs * len(training)
     detector.compile(detection_optimizer(len(training.class_names), steps, learning_rate=args.learning_rate))
     detector.fit(

@@ -31,8 +31,9 @@ class StateDict:
     preprocessor    its arguments where nothing says them
     architectures   pattern of timm's names for what is read
     read_timm       timm's config -> (task's arguments, preprocessor's arguments)
-    read_module     the file of a whole module (`keras_zoo.formats.module_file.ModuleFile`) -> more of the task's
-                    arguments; it must raise `PresetError` where the module is set to what the task does not compute
+    read_module     the file of a whole module (`keras_zoo.formats.module_file.ModuleFile`) -> (more of the task's
+                    arguments, more of the preprocessor's); it must raise `PresetError` where the module is set to what
+                    the task does not compute
     """
 
     fits: Callable
@@ -59,8 +60,9 @@ class StateDictLayout(Layout):
             tensors = open_torch(path) if module is None else module.tensors
         self.open(tensors, family_of(tensors, path))
         if module is not None and self.stored.read_module is not None:
-            settings = understood(self.stored.read_module, module, path)
+            settings, more = understood(self.stored.read_module, module, path)
             self.task_config = None if self.task_config is None else self.task_config | settings
+            self.preprocessor_config |= more
 
     def open(self, tensors, family):
         self.tensors_of_file, self.family, self.stored = tensors, family, family.state_dict

@@ -223,7 +223,9 @@ def test_preset_and_fusing(raw_images, tmp_path):
 def test_new_classes_on_a_trained_detector(trained, tmp_path):
     """What tells boxes is kept, the branch of the classes starts anew, even where a weight would fit."""
     trained.save_to_preset(tmp_path / "preset")
-    new = ObjectDetector.from_preset(tmp_path / "preset", class_names=["a", "b"])
+    with pytest.raises(ValueError, match=r"was made for num_classes=3; got num_classes=2.*new_classes=True"):
+        ObjectDetector.from_preset(tmp_path / "preset", class_names=["a", "b"])
+    new = ObjectDetector.from_preset(tmp_path / "preset", class_names=["a", "b"], new_classes=True)
     image = scenes()[0][:1]
     before, after = trained(image), new(image)
     assert after["classes"].shape == (1, 336, 2) and new.num_classes == 2 and new.class_names == ["a", "b"]

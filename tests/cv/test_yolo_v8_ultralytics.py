@@ -11,7 +11,7 @@ import ultralytics_files as files
 from safetensors.torch import save_file
 from ultralytics_weights import IMAGE_SIZE, SIZES, images
 
-from keras_cv.models import ObjectDetector, YOLOV8Backbone, YOLOV8Detector
+from keras_cv.models import ObjectDetector, YOLOV8Backbone, YOLOV8Detector, YOLOV8DetectorPreprocessor
 from keras_zoo import PresetError
 from keras_zoo.formats.module_file import open_module
 
@@ -91,6 +91,17 @@ def test_checkpoints(tmp_path):
 
 
 @pytest.mark.once
+@pytest.mark.parametrize(
+    ("said", "size"), [(256, 256), (300, 320), (10**6, 640), ("640", 640), (None, 640), (-32, 640), (True, 640)]
+)
+def test_size_of_training(said, size, tmp_path):
+    """Images are fitted into the size that a checkpoint was trained with, as Ultralytics does; never into any size."""
+    tensors = files.state_dict("n", files.narrow())
+    path = files.save(tmp_path / "narrow.pt", tensors, train_args={"imgsz": said})
+    assert YOLOV8DetectorPreprocessor.from_preset(path).image_size == (size, size)
+
+
+@pytest.mark.once
 def test_parts_of_checkpoints(tmp_path):
     """The backbone alone, other names, and the averaged weights of one that is being trained."""
     tensors = files.state_dict("n", files.narrow())
@@ -104,7 +115,9 @@ def test_parts_of_checkpoints(tmp_path):
     twice = {name: tensor * 2 for name, tensor in tensors.items()}
     with files.classes() as known:
         torch.save({"model": files.detection_model(known, tensors), "ema": files.detection_model(known, twice)}, path)
-    bias = YOLOV8Detector.from_preset(path).get_layer("yolo_v8_head_3_class_3_conv").bias
+    half = YOLOV8Detector.from_preset(path)
+    assert half.preprocessor.image_size == (640, 640)  # nothing says another
+    bias = half.get_layer("yolo_v8_head_3_class_3_conv").bias
     np.testing.assert_array_equal(bias, twice["model.22.cv3.2.2.bias"])
 
 

@@ -10,8 +10,10 @@ model.22                   the head: cv2 boxes, cv3 classes, {level}.{0, 1, 2}; 
 
 import re
 
+from keras_cv.tasks.detector_inputs import LARGEST_STRIDE
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.id2label import distinct
+from keras_zoo.formats.module_file import as_dict
 from keras_zoo.formats.state_dict import StateDict
 
 STACKS = ("model.2", "model.4", "model.6", "model.8")
@@ -42,6 +44,7 @@ KINDS = {"box": "cv2", "class": "cv3"}
 CONTAINERS = ("DetectionModel", "Sequential", "ModuleList", "Conv", "C2f", "Bottleneck", "SPPF", "Concat", "Detect")
 CLASSES = (*CONTAINERS, "DFL", "Conv2d", "BatchNorm2d", "SiLU", "MaxPool2d", "Upsample")
 SETTINGS = {"Conv2d": {"dilation": (1, 1)}, "BatchNorm2d": {"eps": 1e-3}, "MaxPool2d": {"kernel_size": 5}}
+LARGEST_SIDE = 8192  # pixels, of images that a file may ask for
 LAST_OF_BACKBONE = 9  # bottlenecks up to here add their input
 
 
@@ -89,7 +92,7 @@ def depth(tensors, block):
 
 
 def read_module(file):
-    """The names of the classes of a checkpoint, whose module must be set to what the detector computes."""
+    """A checkpoint's classes and the size of its images; its module must be set to what the detector computes."""
     for name, node in file.nodes.items():
         kind = node.kind.rpartition(".")[2]
         if kind not in CLASSES:
@@ -100,6 +103,10 @@ def read_module(file):
         for setting, value in expected.items():
             if node.attributes.get(setting) != value:
                 raise PresetError(f"{name}, a {kind}, is not set to {setting}={value!r}, as it is in YOLOv8.")
+    return class_names(file), image_size(file)
+
+
+def class_names(file):
     names = file.plain("", "names")
     if names is None:
         return {}
@@ -109,6 +116,16 @@ def read_module(file):
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(names) != count:
         raise PresetError(f"The checkpoint's names must be {count} texts, one for each class of its head.")
     return {"class_names": distinct(names)}
+
+
+def image_size(file):
+    """The side of the images that a checkpoint was trained on, which Ultralytics predicts with; empty without one."""
+    content = file.archive.content
+    side = (as_dict(content.get("train_args")) or {}).get("imgsz") if type(content) is dict else None
+    if type(side) is not int or not 0 < side <= LARGEST_SIDE:
+        return {}
+    side = -(-side // LARGEST_STRIDE) * LARGEST_STRIDE
+    return {"image_size": (side, side)}
 
 
 def table(backbone):
