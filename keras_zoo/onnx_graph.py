@@ -35,7 +35,7 @@ def swap_two_axes(model):
     from onnx import helper, numpy_helper, shape_inference
 
     known = shape_inference.infer_shapes(model).graph
-    channels = {x.name: x.type.tensor_type.shape.dim[-1:] for x in (*known.input, *known.value_info)}
+    sizes = {x.name: [d.dim_value for d in x.type.tensor_type.shape.dim] for x in (*known.input, *known.value_info)}
     nodes, swapped = [], 0
 
     def constant(name, numbers):
@@ -43,16 +43,22 @@ def swap_two_axes(model):
         return name
 
     for node in model.graph.node:
-        last = channels.get(node.input[0]) if node.op_type == "Transpose" else None
-        if not last or not last[0].dim_value or attributes(node).get("perm") != [0, 3, 1, 2]:
+        size = sizes.get(node.input[0], []) if node.op_type == "Transpose" else []
+        if len(size) != 4 or not size[3] or attributes(node).get("perm") != [0, 3, 1, 2]:
             nodes.append(node)
             continue
-        given, made = node.input[0], node.output[0]
+        (_, height, width, channels), given, made = size, node.input[0], node.output[0]
         shape, turned_shape, flat, turned = (f"{made}/{name}" for name in ("shape", "turned_shape", "flat", "turned"))
+        if height and width:  # then ONNX Runtime knows all sizes but the batch's, and plans its memory
+            constant(turned_shape, [0, channels, height, width])
+        else:
+            order = constant(f"{made}/order", [0, 3, 1, 2])
+            nodes += [
+                helper.make_node("Shape", [given], [shape]),
+                helper.make_node("Gather", [shape, order], [turned_shape]),
+            ]
         nodes += [
-            helper.make_node("Shape", [given], [shape]),
-            helper.make_node("Gather", [shape, constant(f"{made}/order", [0, 3, 1, 2])], [turned_shape]),
-            helper.make_node("Reshape", [given, constant(f"{made}/rows", [0, -1, last[0].dim_value])], [flat]),
+            helper.make_node("Reshape", [given, constant(f"{made}/rows", [0, -1, channels])], [flat]),
             helper.make_node("Transpose", [flat], [turned], perm=[0, 2, 1]),
             helper.make_node("Reshape", [turned, turned_shape], [made]),
         ]

@@ -205,7 +205,7 @@ ROWS = [
     *(
         row(
             name.format(size),
-            Work("predict_images", shape=RANDOM, rows=(size, 224)),
+            Work("predict_images", shape=RANDOM, rows=(size, 224), steps=max(3, 24 // size)),
             ours,
             "torchvision-onnx",
             unit="s",
@@ -232,7 +232,7 @@ ROWS += [
     row(f"{ours}/detect-{shape}-batch-{size}".replace("_", "-"), work, f"ours-yolo-{ours}", *peers, unit="s")
     for shape in YOLO_SHAPES
     for size in (1, 8)
-    for work in [Work("detect", shape=shape, rows=(size, 640), steps=4)]
+    for work in [Work("detect", shape=shape, rows=(size, 640), steps=max(4, 24 // size))]
     for ours, peers in {
         "jax": ("ultralytics-onnx", Side("keras-cv-yolo", steps=1)),
         "tensorflow": ("ultralytics",),

@@ -10,7 +10,8 @@ from sides import RESNET_50, run_images
 
 
 def load(folder, dtype, int8):
-    classifier = ResNetImageClassifier(ResNetBackbone(**RESNET_50, dtype=dtype), num_classes=1000).fuse()
+    network = RESNET_50 | {"image_shape": (224, 224, 3), "dtype": dtype}  # for one size, as torch exports it
+    classifier = ResNetImageClassifier(ResNetBackbone(**network), num_classes=1000).fuse()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.onnx")
         classifier.export(path, format="onnx", verbose=False)
