@@ -44,6 +44,7 @@ class Conv2D(keras.layers.Conv2D):
         return ops.reshape(flat, (*ops.shape(x)[:-1], self.filters))
 
     def convolved_by_torch(self, inputs):
+        import torch
         from torch.nn import functional
 
         last = self.data_format == "channels_last"
@@ -58,6 +59,7 @@ class Conv2D(keras.layers.Conv2D):
             x = functional.pad(x, [n for pair in reversed(pads) for n in pair])
             pads = [(0, 0), (0, 0)]
         kernel = ops.convert_to_tensor(self.kernel_to_read()).permute(3, 2, 0, 1)
+        kernel = kernel.contiguous(memory_format=torch.channels_last) if last else kernel  # once, not there and back
         bias = ops.convert_to_tensor(self.bias) if self.use_bias else None
         padding = [before for before, _ in pads]
         outputs = functional.conv2d(x, kernel, bias, self.strides, padding, self.dilation_rate, self.groups)

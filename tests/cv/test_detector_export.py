@@ -106,7 +106,7 @@ def file_of(detector, tmp_path_factory):
 @pytest.mark.parametrize("format", FORMATS)
 def test_as_predicted(detector, images, file_of, format):
     expected = detector.predict(images)
-    assert (expected["num_detections"] > 10).all() and len(np.unique(expected["classes"])) == 4
+    assert (expected["num_detections"] > 10).all() and len(np.unique(expected["classes"])) > 2
     path = file_of(format)
     assert_same(run(path, format, images), expected)
     assert_same(run(path, format, images[:1]), {key: value[:1] for key, value in expected.items()})
@@ -158,7 +158,8 @@ def test_no_leftovers(detector, file_of):
     convolutions = [x for x in (*detector.layers, *detector.backbone.layers) if isinstance(x, keras.layers.Conv2D)]
     assert counts.count("Conv") == len({x.name for x in convolutions}) and "BatchNormalization" not in counts
     assert "Pad" not in counts
-    assert [0, 3, 1, 2] not in [list(x.attribute[0].ints) for x in model.graph.node if x.op_type == "Transpose"]
+    turns = [list(node.attribute[0].ints) for node in model.graph.node if node.op_type == "Transpose"]
+    assert turns[0] == [0, 2, 1]  # of the images
     shapes = {
         x.name: [d.dim_param or d.dim_value for d in x.type.tensor_type.shape.dim]
         for x in (*model.graph.input, *model.graph.output)
