@@ -31,19 +31,24 @@ def fold_padding(model):
 
 
 def swap_two_axes(model):
-    """Whether a `Transpose` of `(N, H, W, C)` to `(N, C, H, W)` became one of `(N, H * W, C)` to `(N, C, H * W)`."""
+    """Whether a `Transpose` of `(N, H, W, C)` to `(N, C, H, W)` became one of `(N, H * W, C)` to `(N, C, H * W)`.
+
+    Those behind a convolution stay, which ONNX Runtime brings together and drops.
+    """
     from onnx import helper, numpy_helper, shape_inference
 
     known = shape_inference.infer_shapes(model).graph
     sizes = {x.name: [d.dim_value for d in x.type.tensor_type.shape.dim] for x in (*known.input, *known.value_info)}
-    nodes, swapped = [], 0
+    nodes, swapped, behind = [], 0, set()
 
     def constant(name, numbers):
         model.graph.initializer.append(numpy_helper.from_array(np.array(numbers, "int64"), name))
         return name
 
     for node in model.graph.node:
-        size = sizes.get(node.input[0], []) if node.op_type == "Transpose" else []
+        if node.op_type == "Conv" or behind.intersection(node.input):
+            behind.update(node.output)
+        size = sizes.get(node.input[0], []) if node.op_type == "Transpose" and node.output[0] not in behind else []
         if len(size) != 4 or not size[3] or attributes(node).get("perm") != [0, 3, 1, 2]:
             nodes.append(node)
             continue
