@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_zoo.compiled import Variables, compile_function
+from keras_zoo.fused import innermost
 
 
 class WeightsEMA(keras.callbacks.Callback):
@@ -64,7 +65,7 @@ class WeightsEMA(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.batches += batch + 1 - self.seen  # several at once with steps_per_execution
         self.seen = batch + 1
-        optimizer = getattr(self._model.optimizer, "inner_optimizer", self._model.optimizer)
+        optimizer = innermost(self._model.optimizer)
         steps = self.batches // (optimizer.gradient_accumulation_steps or 1)
         keep = math.prod(self.decay_at(step) for step in range(self.steps + 1, steps + 1))
         if steps > self.steps:

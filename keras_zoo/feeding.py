@@ -25,6 +25,11 @@ def kind(x):
     return None
 
 
+def batches(dataset):
+    """The batches of a data set of any kind, once; a `PyDataset` need not end by itself."""
+    return map(dataset.__getitem__, range(dataset.num_batches)) if kind(dataset) == "keras" else iter(dataset)
+
+
 def prepare(preprocess, x, y=None, sample_weight=None, batch_size=None, shuffle=False):
     """Anything that `fit` takes, raw, as a data set of preprocessed batches.
 

@@ -13,9 +13,14 @@ def fuse(optimizer):
     """
     if keras.backend.backend() != "torch":
         return
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # the one inside a LossScaleOptimizer
+    optimizer = innermost(optimizer)
     if type(optimizer) in {type(keras.optimizers.Adam()), type(keras.optimizers.AdamW())}:
         optimizer._parallel_update_step = types.MethodType(_step, optimizer)
+
+
+def innermost(optimizer):
+    """The optimizer itself where there is one around it that scales the loss."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def _step(self, grads, variables, learning_rate):

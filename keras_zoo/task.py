@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_zoo import feeding, presets, weights
+from keras_zoo.fused import innermost
 from keras_zoo.model import ZooModel
 
 NOT_DECAYED = "not_decayed"  # a pattern in what a file says of compile()
@@ -211,8 +212,3 @@ class Task(ZooModel):
         `weights_dtype`, such as `"float16"`, to store rounded weights that load as the model's own dtype.
         """
         presets.save(folder, task=self, format=format, **options)
-
-
-def innermost(optimizer):
-    """The optimizer itself where there is one around it that scales the loss."""
-    return getattr(optimizer, "inner_optimizer", optimizer)

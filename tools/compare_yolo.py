@@ -17,16 +17,15 @@ from pathlib import Path
 
 EPOCHS, BATCH, SIZE = 40, 16, 256
 CLOSED = 10  # epochs without mosaic, Ultralytics' default
-NETWORK = {"stackwise_channels": [32, 64, 128, 256], "stackwise_depth": [1, 2, 2, 1]}
 FIGURE = Path(__file__).parents[1] / "docs/images/yolo_training.svg"
 BOXES = {"bounding_box_format": "xyxy"}
 
 
 def ours(folder):
     import keras
+    from train_yolo_scenes import detector
 
     from keras_cv import callbacks, datasets, layers
-    from keras_cv.models import YOLOV8Backbone, YOLOV8Detector
     from keras_cv.training import detection_optimizer
 
     keras.utils.set_random_seed(0)
@@ -45,18 +44,16 @@ def ours(folder):
         ],
     )
     validation = datasets.load_yolo(folder / "scenes/data.yaml", "val", image_size=SIZE, shuffle=False)
-    detector = YOLOV8Detector(
-        YOLOV8Backbone(**NETWORK), class_names=dataset.class_names, bounding_box_format="xyxy", fpn_depth=1
-    )
-    detector.compile(detection_optimizer(len(dataset.class_names), EPOCHS * len(dataset), "adamw"))
+    model = detector()
+    model.compile(detection_optimizer(len(dataset.class_names), EPOCHS * len(dataset), "adamw"))
     ears = [
         callbacks.CloseMosaic(dataset, CLOSED),
         callbacks.WeightsEMA(),
         callbacks.PyCOCOCallback(validation, "xyxy"),
         keras.callbacks.CSVLogger(str(folder / "ours.csv")),
     ]
-    detector.fit(dataset, epochs=EPOCHS, callbacks=ears, verbose=2)
-    detector.save_weights(folder / "ours.weights.h5")
+    model.fit(dataset, epochs=EPOCHS, callbacks=ears, verbose=2)
+    model.save_weights(folder / "ours.weights.h5")
 
 
 def theirs(folder):
@@ -86,26 +83,24 @@ def theirs(folder):
 
 def detectors(folder):
     """Both, trained, by name."""
-    from keras_cv.models import YOLOV8Backbone, YOLOV8Detector, YOLOV8DetectorPreprocessor
+    from train_yolo_scenes import detector
 
-    own = YOLOV8Detector(YOLOV8Backbone(**NETWORK), num_classes=10, fpn_depth=1, **BOXES)
+    from keras_cv.models import YOLOV8Detector, YOLOV8DetectorPreprocessor
+
+    own = detector()
     own.load_weights(folder / "ours.weights.h5")
     own.preprocessor = YOLOV8DetectorPreprocessor((SIZE, SIZE))
     best = folder / "theirs/weights/best.pt"
     return {"keras_cv": own, "Ultralytics": YOLOV8Detector.from_preset(str(best), **BOXES)}
 
 
-def judged(detector, folder, split):
-    import numpy as np
+def judged(model, folder, split):
+    from train_yolo_scenes import scores
 
     from keras_cv.datasets import load_yolo
-    from keras_cv.metrics import evaluate_boxes
 
-    batches = list(load_yolo(folder / "scenes/data.yaml", split, image_size=SIZE, shuffle=False).batches())
-    truth = {key: np.concatenate([b["bounding_boxes"][key] for b in batches]) for key in ("boxes", "classes")}
-    images = np.concatenate([b["images"] for b in batches])
-    limits = {"confidence_threshold": 0.001, "iou_threshold": 0.7, "max_detections": 300}
-    return evaluate_boxes(truth, detector.predict(images, verbose=0, **limits), "xyxy").numbers
+    batches = load_yolo(folder / "scenes/data.yaml", split, image_size=SIZE, shuffle=False).batches()
+    return scores(model, list(batches), iou_threshold=0.7, max_detections=300).numbers
 
 
 def curves(folder):
@@ -141,8 +136,8 @@ def draw(found):
 def report(folder):
     draw(curves(folder))
     print("| | mAP50-95, val | mAP50-95, test | mAP50, test |\n|---|---|---|---|")
-    for name, detector in detectors(folder).items():
-        val, test = (judged(detector, folder, split) for split in ("val", "test"))
+    for name, model in detectors(folder).items():
+        val, test = (judged(model, folder, split) for split in ("val", "test"))
         numbers = val["MaP"], test["MaP"], test["MaP@[IoU=50]"]
         print(f"| {name} |", " | ".join(f"{x:.3f}" for x in numbers), "|")
 

@@ -90,11 +90,11 @@ def rounded(model):
     return model
 
 
-def scores(model, batches):
-    """COCO's numbers of the detector, every detection counted however unsure."""
+def scores(model, batches, **limits):
+    """COCO's numbers of the detector, every detection counted however unsure; `limits` are those of `predict`."""
     truths = {key: np.concatenate([b["bounding_boxes"][key] for b in batches]) for key in ("boxes", "classes")}
     images = np.concatenate([b["images"] for b in batches])
-    found = model.predict(images, verbose=0, confidence_threshold=0.001)
+    found = model.predict(images, verbose=0, confidence_threshold=0.001, **limits)
     return evaluate_boxes(truths, found, "xyxy", class_names=Scenes.class_names)
 
 

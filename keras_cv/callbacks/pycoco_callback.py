@@ -76,12 +76,9 @@ class PyCOCOCallback(keras.callbacks.Callback):
         if self.cached is not None:
             return self.cached
         data = self.validation_data
-        kind = feeding.kind(data)
-        if kind == "keras":
-            data = map(data.__getitem__, range(data.num_batches))
-        elif kind is None and not isinstance(data, list):
+        if feeding.kind(data) is None and not isinstance(data, list):
             data = [data]
-        batches = map(unpack, data)
+        batches = map(unpack, feeding.batches(data))
         if self.cache:
             batches = self.cached = list(batches)
         return batches

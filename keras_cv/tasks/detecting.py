@@ -147,15 +147,23 @@ class Detecting(InBatches):
         return self.predict(x, len(x))
 
 
+def settings_of(decoder):
+    """The arguments that make another decoder like it."""
+    return {name: getattr(decoder, name) for name in argument_names(type(decoder))}
+
+
 def decoder_of_logits(decoder, **given):
     """A decoder of logits like `decoder`, with what is `given` in place of its thresholds where that is not None."""
-    settings = {name: getattr(decoder, name) for name in argument_names(type(decoder))} | {"from_logits": True}
-    return type(decoder)(**settings | {name: value for name, value in given.items() if value is not None})
+    return type(decoder)(
+        **settings_of(decoder)
+        | {"from_logits": True}
+        | {name: value for name, value in given.items() if value is not None}
+    )
 
 
 def suppression(decoder, confidence_threshold, iou_threshold, max_detections):
     """`(static, thresholds)` of a call: what a program is made for, and the two numbers that it is given."""
-    settings = {name: getattr(decoder, name) for name in argument_names(type(decoder))} | {"from_logits": True}
+    settings = settings_of(decoder) | {"from_logits": True}
     given = {"confidence_threshold": confidence_threshold, "iou_threshold": iou_threshold}
     thresholds = {name: settings.pop(name) if value is None else value for name, value in given.items()}
     settings = {name: value for name, value in settings.items() if name not in given}
@@ -172,8 +180,6 @@ def image_size(images):
 
 def batches_of(dataset):
     """The images of each batch of a data set."""
-    if feeding.kind(dataset) == "keras":  # which need not end by itself
-        dataset = map(dataset.__getitem__, range(dataset.num_batches))
-    for batch in dataset:
+    for batch in feeding.batches(dataset):
         x = feeding.unpack(batch)[0]
         yield tfdata.as_rows(x["images"] if isinstance(x, dict) else x)

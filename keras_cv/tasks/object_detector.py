@@ -6,11 +6,11 @@ from keras_cv.layers import NonMaxSuppression
 from keras_cv.layers.non_max_suppression import Suppression
 from keras_cv.ops.boxes import known_format
 from keras_cv.ops.fuse import Fusing
-from keras_cv.tasks.detecting import Detecting
+from keras_cv.tasks.detecting import Detecting, settings_of
 from keras_cv.tasks.detector_export import export_detector
 from keras_cv.tasks.detector_inputs import DetectorInputs, ObjectDetectorPreprocessor
 from keras_zoo import Task, feeding
-from keras_zoo.config import argument_names, serializable
+from keras_zoo.config import serializable
 
 
 @serializable
@@ -72,10 +72,8 @@ class ObjectDetector(Fusing, Detecting, Task):
             super().__setattr__(name, value)
 
     def fuse(self):
-        made, decoder = super().fuse(), self.decoder
-        made.prediction_decoder = type(decoder)(
-            **{name: getattr(decoder, name) for name in argument_names(type(decoder))}
-        )
+        made = super().fuse()
+        made.prediction_decoder = type(self.decoder)(**settings_of(self.decoder))
         return made
 
     # Training.

@@ -17,12 +17,10 @@ def take_samples(source, count=None):
     dictionary of a batch or of one sample, or a data set of such (tf.data, torch's DataLoader, `PyDataset`, generator),
     batched or not, also as `(images, boxes)` or `(images, labels)`. Without a count, one batch of a data set.
     """
-    kind = feeding.kind(source)
-    if kind is None:
+    if feeding.kind(source) is None:
         return samples_of(source)[:count]
-    batches = (source[i] for i in range(len(source))) if kind == "keras" else iter(source)
     found = []
-    for batch in batches:
+    for batch in feeding.batches(source):
         found += samples_of(as_dictionary(batch))
         if count is None or len(found) >= count:
             break
