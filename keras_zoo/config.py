@@ -49,6 +49,8 @@ class Configured:
             value = getattr(self, name)
             if name == "dtype":
                 value = policy_name(self.dtype_policy)
+            elif isinstance(value, keras.DTypePolicy):
+                value = policy_name(value)
             elif hasattr(value, "get_config"):
                 value = keras.saving.serialize_keras_object(value)
             elif isinstance(value, list) and any(hasattr(part, "get_config") for part in value):

@@ -16,6 +16,7 @@ class Preprocessor(Configured):
     """
 
     _config_root = True
+    largest = {}  # {argument: the largest number that a preset's file may give for it}; a caller may give any
 
     def __call__(self, x, y=None, sample_weight=None, **kwargs):
         if tfdata.any_graph_tensor(x, y, sample_weight):

@@ -8,11 +8,11 @@ from pathlib import Path
 from keras_zoo import formats, lora, registry, saving, sources, weights
 from keras_zoo.config import argument_names
 from keras_zoo.errors import PresetError
+from keras_zoo.formats import settings
 from keras_zoo.formats.layout import Layout
 
 GENERATED = "<!-- This card was written by keras-zoo; without this line it is kept as it is. -->"
 PARTS = ("task", "backbone", "preprocessor", "tokenizer")  # what is saved, and no option of saving
-DEPTHS = ("num_layers", "stackwise_num_blocks", "stackwise_depth")  # arguments that say how much is built
 ANY_MODEL = ("name", "trainable")  # arguments that Keras gives every model
 
 
@@ -129,7 +129,7 @@ def construct(cls, config):
         return cls(**config)
     except PresetError:
         raise
-    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
+    except Exception as error:  # wrong values make Keras and its backends raise whatever they come upon
         raise PresetError(f"The preset's configuration does not fit {cls.__name__}: {error}") from error
 
 
@@ -140,26 +140,18 @@ def build(layout, make, load_weights, anew=()):
     """
     if layout.backbone_config is None:
         raise PresetError("The preset holds no model: it has no config.json.")
-    if not (load_weights and layout.has_weights):
-        return make()
-    tensors = layout.tensors()
-    depth = depth_of(layout.backbone_config)
-    if depth > len(tensors):  # before so many layers are built
-        raise PresetError(f"The preset's configuration has {depth} layers, its weights {len(tensors)} tensors in all.")
+    filled = load_weights and layout.has_weights
+    tensors = layout.tensors() if filled else None
+    settings.check_depth(layout.backbone_config, layout.task_config, tensors)  # before so many layers are built
     with weights.deferred():
         model = make()
-        bindings, ignored = layout.bindings(model, tensors)
+        bindings, ignored = layout.bindings(model, tensors) if filled else ({}, ())
         left = {path for path in bindings for pattern in anew if fnmatch.fnmatch(path, pattern)}
         ignored = (*ignored, *(bindings.pop(path).name for path in left))
-        weights.fill(model, bindings, tensors, ignored)
+        settings.check_memory(weight for weight in model.weights if weight.path not in bindings)
+        if filled:
+            weights.fill(model, bindings, tensors, ignored)
     return model
-
-
-def depth_of(config):
-    """The number of layers or blocks that a backbone's configuration claims, 0 where it does not say."""
-    claims = [config[name] for name in DEPTHS if name in config]
-    counts = [count for claim in claims for count in (claim if isinstance(claim, list | tuple) else [claim])]
-    return sum(count for count in counts if isinstance(count, int))
 
 
 def default_preprocessor(task_class, layout):
@@ -182,6 +174,8 @@ def fits(found, cls):
 
 def make_preprocessor(cls, layout, overrides):
     config, own = layout.preprocessor_config or {}, layout.preprocessor_class
+    kept = {name: value for name, value in config.items() if name not in overrides}
+    settings.check_settings(kept, "The preset's preprocessor", largest=cls.largest)
     if own is not None and not fits(own, cls):  # another task's: what both have holds for this one too
         config = {name: value for name, value in config.items() if name in argument_names(cls)}
     config = config | overrides
@@ -191,7 +185,10 @@ def make_preprocessor(cls, layout, overrides):
 
 
 def make_tokenizer(cls, layout, overrides):
-    return construct(cls, layout.tokenizer_config(cls) | overrides)
+    config = layout.tokenizer_config(cls)
+    kept = {name: value for name, value in config.items() if name not in (*cls.asset_arguments, *overrides)}
+    settings.check_settings(kept, "The preset's tokenizer", largest=cls.largest)
+    return construct(cls, config | overrides)
 
 
 def load_tokenizer(cls, preset, overrides):

@@ -105,8 +105,9 @@ def check(model, bindings, tensors, ignored=()):
 def compare(title, expected, tensors, ignored=()):
     """Raises one `PresetError` on all that differs between `expected`, pairs of name and shape, and `tensors`."""
     missing = [name for name, _ in expected if name not in tensors]
-    wanted = {name for name, _ in expected}
-    unused = [n for n in tensors if n not in wanted and not any(fnmatch.fnmatch(n, p) for p in ignored)]
+    wanted, names = {name for name, _ in expected}, {name for name in ignored if name in tensors}
+    patterns = [pattern for pattern in ignored if pattern not in names]  # what is a tensor's name is no pattern
+    unused = [n for n in tensors if n not in wanted | names and not any(fnmatch.fnmatch(n, p) for p in patterns)]
     misshaped = [
         f"{name}: the file has {tuple(tensors[name].shape)}, expected {shape}"
         for name, shape in expected

@@ -12,6 +12,7 @@ from keras_cv.ops import resizing
 from keras_zoo import Preprocessor, tfdata
 from keras_zoo.config import serializable
 
+LARGEST_SIDE = 8192  # pixels, of images that a preset's file may ask for
 NARROWEST = 8  # pixels; so wide at least are grey images in a batch of them, (B, H, W)
 
 
@@ -37,6 +38,8 @@ class ImageConverter(Preprocessor):
         resize_to: resize to this first and then cut the middle: an int is the length of the shorter side, as
             torchvision and timm do; a pair is `(height, width)`, whatever the proportions.
     """
+
+    largest = {"image_size": LARGEST_SIDE, "resize_to": LARGEST_SIDE}
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_cv.bounding_box import convert_format, to_dense, validate_format
 from keras_cv.layers import Resizing
-from keras_cv.layers.image_converter import is_single, is_size, numbers, pixels_of
+from keras_cv.layers.image_converter import LARGEST_SIDE, is_single, is_size, numbers, pixels_of
 from keras_cv.ops.box_rows import FLAG_KEYS, class_key
 from keras_cv.ops.boxes import is_relative
 from keras_zoo import Preprocessor
@@ -31,6 +31,8 @@ class ObjectDetectorPreprocessor(Preprocessor):
         interpolation: see `keras_cv.layers.Resizing`.
         antialias: smooth what shrinks, as Pillow does; slower.
     """
+
+    largest = {"image_size": LARGEST_SIDE}
 
     def __init__(
         self,

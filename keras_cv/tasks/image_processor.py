@@ -4,7 +4,7 @@ import math
 
 from keras_cv.layers.image_converter import from_mean_and_std
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import read_json, write_json
+from keras_zoo.formats.files import file_in, read_json, understood, write_json
 
 FILE = "preprocessor_config.json"
 RESAMPLE = {"nearest": 0, "lanczos3": 1, "bilinear": 2, "bicubic": 3}  # Pillow's numbers
@@ -14,14 +14,12 @@ WARPED = 384  # from this size on ConvNeXT's processor, which ResNet uses, resiz
 
 def read_preprocessor(config, tokenizer_config, folder):
     """Arguments of an `ImageClassifierPreprocessor`, None where the folder has no such file."""
-    path = folder / FILE
-    if not path.is_file():
+    path = file_in(folder, FILE)
+    if path is None:
         return None
     settings = read_json(path)
-    try:
+    with understood(path):
         return read_sizes(settings) | read_pixels(settings)
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise PresetError(f"{path} holds values that are not understood: {error!r:.200}") from None
 
 
 def read_sizes(settings):

@@ -6,6 +6,7 @@ import numpy as np
 from keras_nlp.layers.packing import pack
 from keras_nlp.tokenizers import Tokenizer
 from keras_nlp.tokenizers.text import as_strings
+from keras_nlp.tokenizers.tokenizer import LARGEST
 from keras_zoo import Preprocessor, tfdata
 
 
@@ -23,6 +24,7 @@ class CausalLMPreprocessor(Preprocessor):
     """
 
     tokenizer_class = Tokenizer
+    largest = LARGEST
 
     def __init__(self, tokenizer, sequence_length=1024, add_start_token=True, add_end_token=True):
         if not isinstance(tokenizer, self.tokenizer_class):

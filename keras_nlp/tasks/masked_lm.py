@@ -8,6 +8,7 @@ from keras_nlp.layers import Dense, MaskedLMMaskGenerator
 from keras_nlp.layers.activations import ACTIVATIONS, check_activation
 from keras_nlp.tasks.by_length import ByLength, only_texts_and
 from keras_nlp.tasks.text_preprocessor import TextPreprocessor, as_segments
+from keras_nlp.tokenizers.tokenizer import LARGEST
 from keras_zoo import Task, feeding
 from keras_zoo.config import serializable
 
@@ -24,6 +25,8 @@ class MaskedLMPreprocessor(TextPreprocessor):
         mask_selection_rate, mask_selection_length, mask_token_rate, random_token_rate: see
             `keras_nlp.layers.MaskedLMMaskGenerator`.
     """
+
+    largest = LARGEST | {"mask_selection_length": LARGEST["sequence_length"]}
 
     def __init__(
         self,

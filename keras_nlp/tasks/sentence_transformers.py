@@ -1,7 +1,9 @@
 """The files that sentence-transformers puts beside a transformers folder: how the vectors are pooled."""
 
+from pathlib import Path
+
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import read_json, read_json_list, write_json
+from keras_zoo.formats.files import file_in, read_json, read_json_list, read_optional, write_json
 
 MODULES = "modules.json"
 SETTINGS = "config_sentence_transformers.json"
@@ -16,10 +18,10 @@ def read(folder):
     kinds = [str(module.get("type", "")).rpartition(".")[2] for module in modules if isinstance(module, dict)]
     if kinds not in (list(READ[:2]), list(READ)):
         raise PresetError(f"{folder / MODULES} lists {kinds}; TextEmbedder expresses {list(READ)}, the last optional.")
-    path = folder / (modules[1].get("path") or "1_Pooling")
-    if folder.resolve() not in path.resolve().parents:
-        raise PresetError(f"{folder / MODULES} names a folder elsewhere: {modules[1]['path']!r}.")
-    pooling = read_json(path / "config.json")
+    path = file_in(folder, Path(modules[1].get("path") or "1_Pooling") / "config.json")
+    if path is None:
+        raise PresetError(f"{folder / MODULES} names the folder {modules[1]['path']!r:.200}, without a config.json.")
+    pooling = read_json(path)
     wanted = (
         [str(pooling["pooling_mode"])]
         if "pooling_mode" in pooling
@@ -27,15 +29,14 @@ def read(folder):
     )
     modes = [mode for mode, name in MODES.items() if wanted in ([name], [mode])]
     if not modes:
-        raise PresetError(f"{path / 'config.json'} asks for {wanted}; TextEmbedder pools by one of {list(MODES)}.")
+        raise PresetError(f"{path} asks for {wanted}; TextEmbedder pools by one of {list(MODES)}.")
     check_settings(folder, pooling.get("word_embedding_dimension", pooling.get("embedding_dimension")))
     return {"pooling_mode": modes[0], "normalize": "Normalize" in kinds}
 
 
 def check_settings(folder, width):
     """`PresetError` where sentence-transformers would put words before each text, or cut the vectors of `width`."""
-    path = folder / SETTINGS
-    settings = read_json(path) if path.is_file() else {}
+    settings, path = read_optional(folder, SETTINGS), folder / SETTINGS
     name, prompts = settings.get("default_prompt_name"), settings.get("prompts") or {}
     if name is not None and prompts.get(name):
         raise PresetError(
@@ -52,14 +53,12 @@ def check_settings(folder, width):
 
 def sequence_length(folder):
     """The length that texts are cut to, None where the folder does not say."""
-    path = folder / "sentence_bert_config.json"
-    return read_json(path).get("max_seq_length") if path.is_file() else None
+    return read_optional(folder, "sentence_bert_config.json").get("max_seq_length")
 
 
 def lowercases(folder):
     """Whether texts are lower-cased, whatever the tokenizer does."""
-    path = folder / "sentence_bert_config.json"
-    return path.is_file() and bool(read_json(path).get("do_lower_case"))
+    return bool(read_optional(folder, "sentence_bert_config.json").get("do_lower_case"))
 
 
 def write(task, folder):

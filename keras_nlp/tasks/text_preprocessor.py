@@ -7,6 +7,7 @@ import keras
 from keras_nlp.layers import MultiSegmentPacker
 from keras_nlp.tokenizers import Tokenizer
 from keras_nlp.tokenizers.text import as_strings
+from keras_nlp.tokenizers.tokenizer import LARGEST
 from keras_zoo import Preprocessor, tfdata
 
 COLUMNS = ("text", "text_pair")
@@ -31,6 +32,7 @@ class TextPreprocessor(Preprocessor):
     """
 
     tokenizer_class = Tokenizer
+    largest = LARGEST
     most_segments = 2  # as many as the network has embeddings for
 
     def __init__(self, tokenizer, sequence_length=512, truncate="round_robin"):

@@ -7,7 +7,7 @@ import tokenizers as rust
 
 from keras_nlp.tokenizers.tokenizer import Tokenizer
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import read_json
+from keras_zoo.formats.files import file_in, read_json, read_optional, read_text
 
 VOCABULARY_FILES = ("vocabulary.json", "vocab.json")  # KerasHub's name, transformers' name
 
@@ -51,9 +51,9 @@ class BytePairTokenizer(Tokenizer):
         engine.pre_tokenizer = rust.pre_tokenizers.ByteLevel(add_prefix_space=self.add_prefix_space)
         engine.decoder = rust.decoders.ByteLevel()
         self.check_tokens(self.unsplittable_tokens)
-        for token in self.unsplittable_tokens:
-            added = rust.AddedToken(token, special=token in special, normalized=False)
-            (engine.add_special_tokens if token in special else engine.add_tokens)([added])
+        added = [rust.AddedToken(t, special=t in special, normalized=False) for t in self.unsplittable_tokens]
+        engine.add_special_tokens([token for token in added if token.special])  # each call looks through all again
+        engine.add_tokens([token for token in added if not token.special])
         return engine
 
     def encode(self, strings):
@@ -88,14 +88,12 @@ class BytePairTokenizer(Tokenizer):
     def load_assets(cls, folder):
         """The asset arguments from a folder: vocabulary and merges, or one `tokenizer.json`."""
         folder = Path(folder)
-        vocabulary = next((folder / n for n in VOCABULARY_FILES if (folder / n).is_file()), None)
-        if vocabulary is not None and (folder / "merges.txt").is_file():
-            entries, added = read_json(vocabulary), {}
-            if (folder / "added_tokens.json").is_file():
-                added = read_json(folder / "added_tokens.json")
-            return assets(entries, folder / "merges.txt", added)
-        if (folder / "tokenizer.json").is_file():
-            return read_tokenizer_json(folder / "tokenizer.json")
+        vocabulary = next(filter(None, (file_in(folder, name) for name in VOCABULARY_FILES)), None)
+        merges, whole = file_in(folder, "merges.txt"), file_in(folder, "tokenizer.json")
+        if vocabulary is not None and merges is not None:
+            return assets(read_json(vocabulary), read_merges(merges), read_optional(folder, "added_tokens.json"))
+        if whole is not None:
+            return read_tokenizer_json(whole)
         raise PresetError(
             f"{folder} holds no byte-pair tokenizer: expected vocabulary.json (or vocab.json) with merges.txt, or "
             "tokenizer.json. Pass preprocessor=None to load the model alone."
@@ -112,10 +110,7 @@ def read_vocabulary(vocabulary):
 
 def read_merges(merges):
     if not isinstance(merges, list | tuple):
-        try:
-            merges = Path(merges).read_text(encoding="utf-8").split("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise PresetError(f"{merges} cannot be read as merges: {error}") from None
+        merges = read_text(merges).split("\n")
         merges = [m.rstrip("\r") for m in merges if m.strip() and not m.startswith("#version")]
     merges = [m if isinstance(m, str) else " ".join(m) for m in merges]
     wrong = [m for m in merges if m.count(" ") != 1]
@@ -129,9 +124,12 @@ def read_tokenizer_json(path):
     data = read_json(path)
     try:
         added = {token["content"]: token["id"] for token in data.get("added_tokens", ())}
-        return assets(data["model"]["vocab"], data["model"]["merges"], added)
+        model = data["model"]
+        if not isinstance(model["merges"], list):
+            raise TypeError("merges are no list")
+        return assets(model["vocab"], model["merges"], added)
     except (KeyError, TypeError, AttributeError) as error:
-        raise PresetError(f"{path} does not describe a byte-pair tokenizer: {error!r}") from None
+        raise PresetError(f"{path} does not describe a byte-pair tokenizer: {error!r:.200}") from None
 
 
 def assets(vocabulary, merges, added):

@@ -6,6 +6,8 @@ from keras_zoo import presets, tfdata
 from keras_zoo.config import Configured
 from keras_zoo.errors import PresetError
 
+LARGEST = {"sequence_length": 2**24}  # tokens in a row that a preset's file may ask for
+
 
 class Tokenizer(Configured):
     """Strings to token ids and back.
@@ -19,6 +21,7 @@ class Tokenizer(Configured):
     """
 
     _config_root = True
+    largest = LARGEST  # see `keras_zoo.Preprocessor`
     asset_arguments = ()  # constructor arguments that live in asset files rather than in a preset's configuration
 
     def __init__(self, special_tokens, sequence_length=None):

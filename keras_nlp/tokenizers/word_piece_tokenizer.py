@@ -7,7 +7,7 @@ import tokenizers as rust
 from keras_nlp.tokenizers.tokenizer import Tokenizer
 from keras_nlp.tokenizers.tokenizer_json import read_word_piece
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import read_json
+from keras_zoo.formats.files import file_in, read_optional, read_text
 
 VOCABULARY_FILES = ("vocabulary.txt", "vocab.txt")  # KerasHub's name, transformers' name
 
@@ -124,12 +124,13 @@ class WordPieceTokenizer(Tokenizer):
     def load_assets(cls, folder):
         """The asset arguments from a folder: a vocabulary file, or one `tokenizer.json`; and what was added there."""
         folder = Path(folder)
-        vocabulary = next((folder / n for n in VOCABULARY_FILES if (folder / n).is_file()), None)
+        vocabulary = next(filter(None, (file_in(folder, name) for name in VOCABULARY_FILES)), None)
+        whole = file_in(folder, "tokenizer.json")
         if vocabulary is not None:
-            added = read_json(folder / "added_tokens.json") if (folder / "added_tokens.json").is_file() else {}
+            added = read_optional(folder, "added_tokens.json")
             return assets(read_vocabulary(vocabulary), {token: (i, True) for token, i in added.items()})
-        if (folder / "tokenizer.json").is_file():
-            return assets(*read_word_piece(folder / "tokenizer.json"))
+        if whole is not None:
+            return assets(*read_word_piece(whole))
         raise PresetError(
             f"{folder} holds no WordPiece tokenizer: expected vocabulary.txt, vocab.txt or tokenizer.json. Pass "
             "preprocessor=None to load the model alone."
@@ -141,10 +142,7 @@ def read_vocabulary(vocabulary):
     if isinstance(vocabulary, dict):
         return extended([], vocabulary)
     if not isinstance(vocabulary, list | tuple):
-        try:
-            lines = Path(vocabulary).read_bytes().decode("utf-8").split("\n")  # a token may be another line break
-        except (OSError, UnicodeDecodeError, TypeError) as error:
-            raise PresetError(f"{vocabulary!r:.200} cannot be read as a vocabulary: {error}") from None
+        lines = read_text(vocabulary).split("\n")  # a token may be another line break
         vocabulary = [line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1])]
     if wrong := [token for token in vocabulary if not isinstance(token, str)]:
         raise PresetError(f"A vocabulary holds strings; got {wrong[:3]}.")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from keras_zoo.errors import PresetError
 from keras_zoo.formats import keras_cv, keras_hub, native, state_dict, transformers
-from keras_zoo.formats.files import read_json
+from keras_zoo.formats.files import file_in, read_json
+from keras_zoo.formats.settings import check_settings
 
 LAYOUTS = (
     native.NativeLayout,
@@ -18,10 +19,18 @@ WRITERS = {"keras_zoo": native.write, "transformers": transformers.write}
 
 def open_folder(folder):
     """The layout of a folder or of a single file of weights, opened. `PresetError` where none is recognised."""
-    folder = Path(folder)
+    layout = recognised(Path(folder))
+    check_settings(layout.backbone_config and layout.backbone_config | {"dtype": None}, f"The backbone in {folder}")
+    check_settings(layout.task_config, f"The task in {folder}", apart=("backbone", "preprocessor"))
+    check_settings(layout.preprocessor_config, f"The preprocessor in {folder}", apart=("tokenizer",))
+    return layout
+
+
+def recognised(folder):
     if folder.is_file():
         return state_dict.StateDictLayout(folder)
-    if not (folder / "config.json").is_file():
+    path = file_in(folder, "config.json")
+    if path is None:
         if keras_hub.KerasHubLayout.without_model(folder):
             return keras_hub.KerasHubLayout(folder, None)
         if native.NativeLayout.without_model(folder):
@@ -30,7 +39,7 @@ def open_folder(folder):
             return state_dict.StateDictLayout(file)
         found = sorted(p.name for p in folder.iterdir())[:10]
         raise PresetError(f"{folder} is no preset: it has no config.json (it holds {found or 'nothing'}).")
-    config = read_json(folder / "config.json")
+    config = read_json(path)
     for layout in LAYOUTS:
         if layout.recognises(config):
             return layout(folder, config)

@@ -27,7 +27,8 @@ def read(config):
 
 
 def distinct(names):
-    return [f"{name} ({i})" if name in names[:i] else name for i, name in enumerate(names)]
+    seen = set()
+    return [f"{name} ({i})" if name in seen or seen.add(name) else name for i, name in enumerate(names)]
 
 
 def write(task):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from keras_zoo import registry
 from keras_zoo.errors import PresetError
+from keras_zoo.formats.files import file_in
 from keras_zoo.formats.hdf5_file import read_header
 from keras_zoo.formats.keras_objects import Settings, bound, described, dtype_of, recognised
 from keras_zoo.formats.layout import Layout
@@ -86,9 +87,10 @@ class KerasCVLayout(Layout):
         name = self.weights_name
         if name is None:
             raise PresetError(f"{self.path} says that no weights were saved; load_weights=False gives random ones.")
-        if not isinstance(name, str) or Path(name).name != name or not (self.path.parent / name).is_file():
+        beside = isinstance(name, str) and Path(name).name == name
+        if not beside or (file := file_in(self.path.parent, name)) is None:
             raise PresetError(f"{self.path} names the weights {name!r:.100}, which is not a file beside it.")
-        return read_header(self.path.parent / name)
+        return read_header(file)
 
     def bindings(self, model, tensors):
         """Of a model that is not the folder's task the head starts anew, and the folder's is left out."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from keras_zoo import registry
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import read_json
+from keras_zoo.formats.files import contained, file_in, read_json
 from keras_zoo.formats.hdf5_file import open_tensors, read_header
 from keras_zoo.formats.keras_objects import bound, described, dtype_of, recognised
 from keras_zoo.formats.layout import Layout
@@ -52,8 +52,9 @@ class KerasHubLayout(Layout):
 
     def __init__(self, folder, config):
         self.folder = folder
-        files = (folder / f"{part}.json" for part in ("config", "task", "preprocessor", "tokenizer", "image_converter"))
-        parts = {path.stem: described(read_json(path), path, PACKAGES) for path in files if path.is_file()}
+        names = ("config", "task", "preprocessor", "tokenizer", "image_converter")
+        files = filter(None, (file_in(folder, f"{name}.json") for name in names))
+        parts = {path.stem: described(read_json(path), path, PACKAGES) for path in files}
         self.family = family_of(*next(iter(parts.values())))
         self.hub = self.family.keras_hub
         preprocessors = {task.preprocessor_class for task in self.family.tasks}
@@ -76,8 +77,8 @@ class KerasHubLayout(Layout):
     @classmethod
     def without_model(cls, folder):
         """Whether a folder that has no config.json holds a preprocessor or a tokenizer that KerasHub saved alone."""
-        paths = [folder / f"{part}.json" for part in ("preprocessor", "tokenizer", "image_converter")]
-        return any(path.is_file() and cls.recognises(read_json(path)) for path in paths)
+        paths = [file_in(folder, f"{part}.json") for part in ("preprocessor", "tokenizer", "image_converter")]
+        return any(path is not None and cls.recognises(read_json(path)) for path in paths)
 
     def read(self, part, accepted):
         """`(class, arguments)` of one of the JSON files, `(None, None)` where it is not there."""
@@ -99,12 +100,12 @@ class KerasHubLayout(Layout):
     def tokenizer_config(self, cls):
         if self.tokenizer_settings is None:
             raise PresetError(f"{self.folder} holds no tokenizer.json. Pass preprocessor=None to load the model alone.")
-        return cls.load_assets(self.folder / "assets" / "tokenizer") | self.tokenizer_settings
+        return cls.load_assets(contained(self.folder, self.folder / "assets" / "tokenizer")) | self.tokenizer_settings
 
     def tensors(self):
         found = {MODEL + name: tensor for name, tensor in open_tensors(self.folder).items()}
-        task = self.folder / "task.weights.h5"
-        return found | ({TASK + name: tensor for name, tensor in read_header(task).items()} if task.is_file() else {})
+        task = file_in(self.folder, "task.weights.h5")
+        return found | ({} if task is None else {TASK + name: tensor for name, tensor in read_header(task).items()})
 
     def bindings(self, model, tensors):
         """Of a model that is not the folder's task the head starts anew, and the folder's is left out."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from keras_zoo import weights
 from keras_zoo.errors import PresetError
+from keras_zoo.formats.files import understood
 
 POLICIES = ("DTypePolicy", "FloatDTypePolicy")  # those that their name describes; others are of quantised models
 # Settings that are read from a file or an object of their own, or say nothing about what is computed.
@@ -41,16 +42,12 @@ class Settings:
 
     def read(self, config, where):
         """The arguments here. A setting that is not known may change what is computed: a `PresetError`."""
-        try:
+        with understood(where):
             config = self.prepare(config)
             known = (*self.names, *self.renamed, *self.unread, *ELSEWHERE)
             self.check(config, known, where)
             found = {self.renamed.get(k, k): config[k] for k in (*self.names, *self.renamed) if k in config}
             return self.defaults | {k: self.convert[k](v) if k in self.convert else v for k, v in found.items()}
-        except PresetError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            raise PresetError(f"{where} holds values of a wrong type: {error!r:.200}") from None
 
     def check(self, config, known, where):
         wrong = [

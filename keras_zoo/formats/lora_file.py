@@ -37,13 +37,14 @@ def write(path, model):
 def read(path, model):
     """Reads adapters into `model`, enabling them first where it has none; checks all before it changes anything."""
     tensors, rank, targets = opened(path)
+    adapted = set(targets)
     present = lora.adapters(model)
     if present and (own := present[0].layer.lora_rank) != rank:
         raise PresetError(f"{path} has adapters of rank {rank}, {type(model).__name__} has some of rank {own}.")
     if present:
         layers = [adapter.layer for adapter in present]
     else:
-        layers = [x for x in model._flatten_layers(include_self=False) if freezing.path_of(x) in targets]
+        layers = [x for x in model._flatten_layers(include_self=False) if freezing.path_of(x) in adapted]
         layers = [layer for layer in layers if lora.can_be_adapted(layer)]
     expected = [pair for layer in layers for pair in shapes(layer, rank)]
     weights.compare(f"{path} does not fit {type(model).__name__}.", expected, tensors)
@@ -65,10 +66,7 @@ def shapes(layer, rank):
 
 def opened(path):
     """`({name: Tensor}, rank, paths of adapted layers)` of a file, each checked against the other two."""
-    try:
-        tensors, metadata = read_file(path)
-    except OSError as error:
-        raise PresetError(f"{path} cannot be read: {error.strerror or error}.") from None
+    tensors, metadata = read_file(path)
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         raise PresetError(f"{path} is a safetensors file, but not one that save_lora_weights has written.")
     try:

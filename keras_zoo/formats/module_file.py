@@ -11,8 +11,9 @@ import zipfile
 from dataclasses import dataclass
 
 from keras_zoo.errors import PresetError
+from keras_zoo.formats.files import opened
 from keras_zoo.formats.pickled import Name, Record
-from keras_zoo.formats.torch_archive import SIGNATURE, Archive, is_tensor
+from keras_zoo.formats.torch_archive import SIGNATURE, TorchFile, check_views, is_tensor, open_archive
 
 WRAPPERS = ("ema", "model")  # of a checkpoint, the first that is there: weights averaged over training come first
 DEEPEST, MOST_MODULES, LONGEST_KEY = 32, 20_000, 100
@@ -51,12 +52,12 @@ class Node:
 class ModuleFile:
     """A module read from a file.
 
-    archive  the `Archive` it is in
+    archive  the `TorchFile` it is in
     tensors  {name in the state dict: Tensor}
     nodes    {name in the tree: Node}; the module itself is ""
     """
 
-    archive: Archive
+    archive: TorchFile
     tensors: dict
     nodes: dict
 
@@ -74,20 +75,25 @@ def open_module(path):
 
     `PresetError` where it is an archive that cannot be read as a whole, or a module with anything unusual about it.
     """
-    with open(path, "rb") as file:
+    with opened(path) as (file, _):
         begin = file.read(len(SIGNATURE))
     if begin != SIGNATURE and not zipfile.is_zipfile(path):
         return None
-    archive = Archive(path)
+    archive = open_archive(path)
     root = module_in(archive.content)
     if root is None:
         return None
-    if foreign := sorted(str(name) for name in archive.names if not is_expected(name)):
+    refuse_foreign_names(archive)
+    return Tree(archive).read(root)
+
+
+def refuse_foreign_names(file):
+    """`PresetError` where a `TorchFile` names functions or classes that no checkpoint has."""
+    if foreign := sorted(str(name) for name in file.names if not is_expected(name)):
         raise PresetError(
-            f"{path} is refused: beside modules and tensors its pickle names {', '.join(foreign[:5])}, which no "
+            f"{file.path} is refused: beside modules and tensors its pickle names {', '.join(foreign[:5])}, which no "
             "checkpoint needs and which unpickling would have run. Nothing of the file was run here."
         )
-    return Tree(archive).read(root)
 
 
 def is_expected(name):
@@ -144,9 +150,7 @@ class Tree:
             self.add_tensors(prefix, attributes)
             children = self.children(name, attributes, "_modules")
             waiting += [(f"{prefix}{key}.", child, depth + 1) for key, child in reversed(children)]
-        views = {(tensor.offset, tensor.shape, tensor.dtype): tensor.nbytes for tensor in self.tensors.values()}
-        if sum(views.values()) > self.archive.path.stat().st_size:
-            raise self.refused("", "has tensors that overlap: together they exceed the file")
+        check_views(self.tensors, self.archive.path, self.archive.path.stat().st_size)
         return ModuleFile(self.archive, self.tensors, self.nodes)
 
     def add_tensors(self, prefix, attributes):

@@ -16,13 +16,15 @@ import keras
 from keras_zoo import lora, registry, weights
 from keras_zoo.config import argument_names
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import read_json, write_json
+from keras_zoo.formats.files import contained, file_in, read_json, write_json
 from keras_zoo.formats.layout import Layout
 from keras_zoo.formats.safetensors_file import open_tensors, write_tensors
+from keras_zoo.formats.settings import check_settings
 
 VERSION = 1
 STORED_DTYPES = ("float32", "bfloat16", "float16")
 TOKENIZER = "assets/tokenizer"
+TOKENIZER_CONFIG = f"{TOKENIZER}/config.json"
 
 
 class NativeLayout(Layout):
@@ -30,37 +32,33 @@ class NativeLayout(Layout):
 
     def __init__(self, folder, config):
         self.folder = folder
-        if config is None:  # a tokenizer or preprocessor saved alone
-            parts = (folder / "preprocessor.json", folder / TOKENIZER / "config.json")
-            config = read_json(next(path for path in parts if path.is_file()))
-            section(config, folder)
-        else:
+        task, preprocessor = (read_part(folder, name) for name in ("task.json", "preprocessor.json"))
+        if config is not None:
             self.backbone_config = section(config, folder / "config.json")
-        self.family = registry.family_with(config["class_name"])
-        if (folder / "task.json").is_file():
-            task = read_json(folder / "task.json")
-            self.task_class = self.family.classes.get(task.get("class_name"))
-            if self.task_class is None:
-                raise PresetError(f"{folder / 'task.json'} names an unknown class: {task.get('class_name')!r}.")
-            self.task_config = section(task, folder / "task.json")
-        if (folder / "preprocessor.json").is_file():
-            preprocessor = read_json(folder / "preprocessor.json")
-            self.preprocessor_config = section(preprocessor, folder / "preprocessor.json")
+        named = config or preprocessor or read_part(folder, TOKENIZER_CONFIG)  # the last two are saved alone, too
+        self.family = registry.family_with(named["class_name"])
+        if task is not None:
+            self.task_class, self.task_config = self.family.classes.get(task["class_name"]), task["config"]
+            if self.task_class not in self.family.tasks:
+                raise PresetError(f"{folder / 'task.json'} names an unknown class: {task['class_name']!r:.200}.")
+        if preprocessor is not None:
+            self.preprocessor_config = preprocessor["config"]
             self.preprocessor_class = self.family.classes.get(preprocessor["class_name"])
 
     @staticmethod
     def without_model(folder):
-        return (folder / "preprocessor.json").is_file() or (folder / TOKENIZER / "config.json").is_file()
+        return any(file_in(folder, name) for name in ("preprocessor.json", TOKENIZER_CONFIG))
 
     @staticmethod
     def recognises(config):
         return str(config.get("registered_name", "")).startswith("keras_zoo>")
 
     def tokenizer_config(self, cls):
-        path = self.folder / TOKENIZER / "config.json"
-        if not path.is_file():
+        settings = read_part(self.folder, TOKENIZER_CONFIG)
+        if settings is None:
             raise PresetError(f"{self.folder} holds no tokenizer. Pass preprocessor=None to load the model alone.")
-        return cls.load_assets(self.folder / TOKENIZER) | section(read_json(path), path)
+        check_settings(settings["config"], self.folder / TOKENIZER_CONFIG, apart=cls.asset_arguments)
+        return cls.load_assets(contained(self.folder, self.folder / TOKENIZER)) | settings["config"]
 
     def tensors(self):
         return open_tensors(self.folder)
@@ -73,6 +71,16 @@ class NativeLayout(Layout):
         bindings = weights.native_bindings(backbone)
         own = {path.split("/")[0] for path in bindings}
         return bindings, [name for name in tensors if self.task_class and name.split("/")[0] not in own]
+
+
+def read_part(folder, name):
+    """A file with a class name and a configuration, None where the folder has none of that name."""
+    path = file_in(folder, name)
+    if path is None:
+        return None
+    data = read_json(path)
+    section(data, path)
+    return data
 
 
 def section(data, path):
@@ -132,7 +140,7 @@ def write(
         write_json(folder / "preprocessor.json", described(preprocessor, without=("tokenizer",), cls=cls))
         tokenizer = getattr(preprocessor, "tokenizer", None)
     if tokenizer is not None:
-        write_json(folder / TOKENIZER / "config.json", described(tokenizer, without=type(tokenizer).asset_arguments))
+        write_json(folder / TOKENIZER_CONFIG, described(tokenizer, without=type(tokenizer).asset_arguments))
         tokenizer.save_assets(folder / TOKENIZER)
 
 

@@ -52,23 +52,31 @@ class Persistent:
     identity: object
 
 
-def read_pickle(data):
-    """What the bytes `data` hold, of any protocol from 2, and all names in them: `(content, set of Name)`.
+class Pickled(NamedTuple):
+    """What a pickle holds: plain Python values, `Name`, `Record` and `Persistent`; all names and references in it."""
 
-    The content is plain Python values, `Name`, `Record` and `Persistent`. `ValueError` for whatever is no whole pickle,
-    is too large, or has opcodes that only older protocols, the registry of extensions or buffers outside the file need.
+    content: object
+    names: set
+    references: list
+
+
+def read_pickle(source):
+    """The `Pickled` in bytes, or the next one in a `BytesIO`, of any protocol from 2.
+
+    `ValueError` for whatever is no whole pickle, is too large, or has opcodes that only older protocols, the registry
+    of extensions or buffers outside the file need.
     """
-    if len(data) > LARGEST:
-        raise ValueError(f"the pickle has {len(data)} bytes; up to {LARGEST} are read")
+    if isinstance(source, bytes) and len(source) > LARGEST:
+        raise ValueError(f"the pickle has {len(source)} bytes; up to {LARGEST} are read")
     machine = Machine()
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(source)):
             if count == MOST_OPCODES:
                 raise ValueError(f"the pickle has more than {MOST_OPCODES} opcodes")
             machine.step(opcode.name, argument)
-    except (IndexError, KeyError, TypeError, OverflowError) as error:
+    except (LookupError, TypeError, OverflowError, AttributeError) as error:
         raise ValueError(f"the pickle is corrupt: {type(error).__name__}") from None
-    return machine.result(), machine.names
+    return Pickled(machine.result(), machine.names, machine.references)
 
 
 def is_key(value):
@@ -83,7 +91,7 @@ class Machine:
 
     def __init__(self):
         self.stack, self.below = [], []  # `below` are the stacks under the marks
-        self.memo, self.names, self.stopped = {}, set(), False
+        self.memo, self.names, self.references, self.stopped = {}, set(), [], False
 
     def result(self):
         if not self.stopped or self.below or len(self.stack) != 1:
@@ -189,6 +197,7 @@ class Machine:
 
     def persistent(self, _):
         self.stack.append(Persistent(self.popped(1)[0]))
+        self.references.append(self.stack[-1])
 
     OPCODES = {
         "MARK": mark,
@@ -229,5 +238,5 @@ def checked(keys):
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 EMPTY = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
 NUMBERS = ("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT")
-TEXTS = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8")
+TEXTS = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "SHORT_BINSTRING", "BINSTRING")  # the last of Python 2
 VALUES = {*NUMBERS, *TEXTS, "SHORT_BINBYTES", "BINBYTES", "BINBYTES8"}

@@ -14,9 +14,11 @@ import ml_dtypes
 import numpy as np
 
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import weight_files
+from keras_zoo.formats.files import LARGEST_JSON, WRONG_VALUES, opened, parsed, weight_files
 
-LARGEST_HEADER = 100_000_000  # bytes; the limit of the reference implementation
+LARGEST_HEADER = LARGEST_JSON  # bytes; for 100,000 tensors a tenth of that is enough
+MOST_TENSORS = 100_000  # in all files of a preset
+MOST_DIMENSIONS = 16
 ALIGNMENT = 64  # bytes; a buffer so aligned is taken over by XLA without a copy
 DTYPES = {
     "F64": np.dtype("float64"),
@@ -46,7 +48,7 @@ class Tensor:
         buffer = np.empty(self.nbytes + ALIGNMENT, "uint8")
         begin = -buffer.ctypes.data % ALIGNMENT
         buffer = buffer[begin : begin + self.nbytes]
-        with open(self.path, "rb", buffering=0) as file:
+        with opened(self.path) as (file, _):
             file.seek(self.offset)
             view, done = memoryview(buffer), 0
             while done < self.nbytes:
@@ -65,29 +67,28 @@ def read_header(path):
 def read_file(path):
     """`read_header` and the file's metadata, as they stand in it: unchecked, None where there are none."""
     path = Path(path)
-    size = path.stat().st_size
-    try:
-        with open(path, "rb") as file:
+    with opened(path) as (file, size):
+        try:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > min(LARGEST_HEADER, size - 8):
                 raise ValueError(f"its header claims {length} bytes, the file has {size}")
-            header = json.loads(file.read(length))
-        if not isinstance(header, dict):
-            raise ValueError("its header is not a JSON object")
-        metadata = header.pop("__metadata__", None)
-        return {name: read_entry(path, name, entry, 8 + length, size) for name, entry in header.items()}, metadata
-    except (ValueError, KeyError, TypeError, struct.error, RecursionError) as error:
-        if isinstance(error, PresetError):
+            header = parsed(file.read(length))
+            metadata = header.pop("__metadata__", None)
+            tensors = {name: read_entry(path, name, entry, 8 + length, size) for name, entry in header.items()}
+            check_together(tensors, size)
+            return tensors, metadata
+        except PresetError:
             raise
-        raise PresetError(f"{path} is not a whole safetensors file (truncated or corrupt): {error}") from None
+        except (*WRONG_VALUES, struct.error) as error:
+            raise PresetError(f"{path} is not a whole safetensors file (truncated or corrupt): {error}") from None
 
 
 def read_entry(path, name, entry, data_begin, size):
     dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
     if dtype not in DTYPES:
         raise ValueError(f"{name} has the dtype {dtype!r}; known are {', '.join(DTYPES)}")
-    if not all(isinstance(n, int) and n >= 0 for n in (*shape, begin, end)):
-        raise ValueError(f"{name} has sizes that are no whole numbers")
+    if not all(type(n) is int and 0 <= n < 2**63 for n in (*shape, begin, end)) or len(shape) > MOST_DIMENSIONS:
+        raise ValueError(f"{name} has sizes that are no whole numbers, or more than {MOST_DIMENSIONS} of them")
     tensor = Tensor(path, DTYPES[dtype], tuple(shape), data_begin + begin)
     if tensor.nbytes != end - begin or data_begin + end > size:
         raise ValueError(
@@ -97,11 +98,28 @@ def read_entry(path, name, entry, data_begin, size):
     return tensor
 
 
+def check_together(tensors, size):
+    """`ValueError` unless all tensors of a file fit into its `size` side by side: none may be there many times."""
+    if (total := sum(tensor.nbytes for tensor in tensors.values())) > size:
+        raise ValueError(f"its tensors take {total} bytes, the file has {size}: they overlap")
+
+
 def open_tensors(folder, stem="model"):
     """`{name: Tensor}` of `model.safetensors`, or of all shards that `model.safetensors.index.json` names."""
+    index = f"{stem}.safetensors.index.json"
+    return merged(weight_files(folder, f"{stem}.safetensors", index), read_header, index)
+
+
+def merged(files, read_header, index):
+    """`{name: Tensor}` of several files by `read_header(file)`; no two may hold the same tensor."""
     tensors = {}
-    for file in weight_files(folder, f"{stem}.safetensors", f"{stem}.safetensors.index.json"):
-        tensors |= read_header(file)
+    for file in files:
+        found = read_header(file)
+        if twice := sorted(found.keys() & tensors.keys()):
+            raise PresetError(f"{file} holds {twice[:5]}, which another shard of {index} holds as well.")
+        tensors |= found
+        if len(tensors) > MOST_TENSORS:
+            raise PresetError(f"{file}: the preset holds more than {MOST_TENSORS} tensors.")
     return tensors
 
 

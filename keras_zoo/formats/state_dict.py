@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 from keras_zoo import lora, registry, weights
 from keras_zoo.errors import PresetError
+from keras_zoo.formats.files import contained, understood
 from keras_zoo.formats.layout import Layout
 from keras_zoo.formats.module_file import open_module
-from keras_zoo.formats.safetensors_file import open_tensors, read_header
-from keras_zoo.formats.torch_file import open_torch
+from keras_zoo.formats.safetensors_file import read_header
+from keras_zoo.formats.torch_file import open_safetensors_or_torch, open_torch
 from keras_zoo.sources import FILES
 
 
@@ -58,16 +59,18 @@ class StateDictLayout(Layout):
         else:
             module = open_module(path)
             tensors = open_torch(path) if module is None else module.tensors
-        self.open(tensors, family_of(tensors, path))
+        self.open(tensors, family_of(tensors, path), path)
         if module is not None and self.stored.read_module is not None:
-            settings, more = understood(self.stored.read_module, module, path)
+            with understood(path):
+                settings, more = self.stored.read_module(module)
             self.task_config = None if self.task_config is None else self.task_config | settings
             self.preprocessor_config |= more
 
-    def open(self, tensors, family):
+    def open(self, tensors, family, path):
         self.tensors_of_file, self.family, self.stored = tensors, family, family.state_dict
-        self.backbone_config = self.stored.read_config(tensors)
-        self.task_config = self.stored.read_task(tensors)
+        with understood(path):
+            self.backbone_config = self.stored.read_config(tensors)
+            self.task_config = self.stored.read_task(tensors)
         self.task_class = None if self.task_config is None else family.tasks[0]
         self.preprocessor_config = dict(self.stored.preprocessor)
 
@@ -75,7 +78,7 @@ class StateDictLayout(Layout):
     def file_in(folder):
         """The one file of a folder that can be a state dict, None where there is none or more than one."""
         found = [path for path in sorted(folder.iterdir()) if path.suffix in FILES and path.is_file()]
-        return found[0] if len(found) == 1 else None
+        return contained(folder, found[0]) if len(found) == 1 else None
 
     def tensors(self):
         return self.tensors_of_file
@@ -97,26 +100,15 @@ class TimmLayout(StateDictLayout):
 
     def __init__(self, folder, config):
         family = family_named(config["architecture"].split(".")[0], folder)
-        old = folder / "pytorch_model.bin"
-        torch_file = old.is_file() and not list(folder.glob("*.safetensors*"))
-        self.open(open_torch(old) if torch_file else open_tensors(folder), family)
-        task, self.preprocessor_config = understood(self.stored.read_timm, config, folder / "config.json")
+        self.open(open_safetensors_or_torch(folder), family, folder)
+        with understood(folder / "config.json"):
+            task, self.preprocessor_config = self.stored.read_timm(config)
         if self.task_config is not None:
             self.task_config |= task
 
     @staticmethod
     def recognises(config):
         return isinstance(config.get("architecture"), str) and "model_type" not in config
-
-
-def understood(read, found, path):
-    """`read(found)`; whatever values of a wrong type make it raise is a `PresetError`."""
-    try:
-        return read(found)
-    except PresetError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise PresetError(f"{path} holds values that are not understood: {error!r:.200}") from None
 
 
 def family_of(tensors, path):

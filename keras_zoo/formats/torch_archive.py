@@ -20,6 +20,7 @@ import ml_dtypes
 import numpy as np
 
 from keras_zoo.errors import PresetError
+from keras_zoo.formats.files import opened
 from keras_zoo.formats.pickled import LARGEST, Name, Persistent, Record, read_pickle
 from keras_zoo.formats.safetensors_file import Tensor
 
@@ -64,32 +65,18 @@ class Entry:
     size: int
 
 
-class Archive:
-    """An opened archive: `content` is what its pickle holds, `names` all functions and classes that it names there."""
+class TorchFile:
+    """A file that `torch.save` wrote, opened.
 
-    def __init__(self, path):
-        self.path = Path(path)
-        self.entries = read_directory(self.path)
-        pickles = [name for name in self.entries if name.endswith("/data.pkl") and name.count("/") == 1]
-        if len(pickles) != 1:
-            raise PresetError(f"{path} is an archive without the one data.pkl that torch.save writes.")
-        self.folder = pickles[0].removesuffix("data.pkl")
-        if self.bytes_of(f"{self.folder}byteorder", most=16, default=b"little") != b"little":
-            raise PresetError(f"{path} was written in another order of bytes than little-endian, which is read.")
-        try:
-            self.content, self.names = read_pickle(self.bytes_of(pickles[0], most=LARGEST))
-        except ValueError as error:
-            raise PresetError(f"{path} cannot be read as a torch file: {error}.") from None
+    path     where it is
+    content  what its pickle holds
+    names    all functions and classes that it names there
+    entries  {key of a storage: Entry}
+    """
 
-    def bytes_of(self, name, most, default=None):
-        if name not in self.entries and default is not None:
-            return default
-        entry = self.entries[name]
-        if entry.size > most:
-            raise PresetError(f"{self.path} is refused: {name} has {entry.size} bytes; up to {most} are read.")
-        with open(self.path, "rb") as file:
-            file.seek(entry.offset)
-            return file.read(entry.size)
+    def __init__(self, path, pickled, entries):
+        self.path, self.entries = Path(path), entries
+        self.content, self.names = pickled.content, pickled.names
 
     def tensor(self, found, name):
         """The `Tensor` that `found`, a value of the content, stands for; `name` is what messages call it."""
@@ -113,15 +100,15 @@ class Archive:
     def storage(self, reference, name):
         """A whole storage, as a `Tensor` of one dimension."""
         identity = reference.identity if type(reference) is Persistent else None
-        if type(identity) is not tuple or len(identity) != 5 or identity[0] != "storage":
+        if not is_storage(identity):
             raise self.refused(name, "refers to something that is no storage")
-        _, kind, key, _, count = identity
-        dtype = DTYPES.get(kind.name) if type(kind) is Name and kind.module == "torch" else None
+        _, kind, key, _, count = identity[:5]
+        dtype = dtype_of(kind)
         if dtype is None:
             raise self.refused(name, f"is of a type other than {', '.join(DTYPES)}")
-        if type(key) is not str or not re.fullmatch("[0-9]{1,9}", key, re.ASCII) or not whole([count]):
+        if type(key) is not str or not re.fullmatch("[0-9]{1,20}", key, re.ASCII) or not whole([count]):
             raise self.refused(name, "refers to a storage by something other than a number")
-        entry = self.entries.get(f"{self.folder}data/{key}")
+        entry = self.entries.get(key)
         if entry is None or entry.size != count * dtype.itemsize:
             there = "is not there" if entry is None else f"has {entry.size} bytes"
             raise self.refused(name, f"refers to storage {key} of {bounded(count)} {dtype} elements, which {there}")
@@ -131,11 +118,57 @@ class Archive:
         return PresetError(f"{self.path} is refused: {name:.200} {reason}.")
 
 
+def open_archive(path):
+    """The `TorchFile` in an archive."""
+    entries = read_directory(path)
+    pickles = [name for name in entries if name.endswith("/data.pkl") and name.count("/") == 1]
+    if len(pickles) != 1:
+        raise PresetError(f"{path} is an archive without the one data.pkl that torch.save writes.")
+    folder = pickles[0].removesuffix("data.pkl")
+    order = f"{folder}byteorder"
+    if order in entries and bytes_of(path, entries[order], order, most=16) != b"little":
+        raise PresetError(f"{path} was written in another order of bytes than little-endian, which is read.")
+    pickled = read_content(path, bytes_of(path, entries[pickles[0]], pickles[0], most=LARGEST))
+    storages = f"{folder}data/"
+    found = {name.removeprefix(storages): entry for name, entry in entries.items() if name.startswith(storages)}
+    return TorchFile(path, pickled, found)
+
+
+def bytes_of(path, entry, name, most):
+    if entry.size > most:
+        raise PresetError(f"{path} is refused: {name} has {entry.size} bytes; up to {most} are read.")
+    with opened(path) as (file, _):
+        file.seek(entry.offset)
+        return file.read(entry.size)
+
+
+def read_content(path, source):
+    """The `Pickled` of a torch file."""
+    try:
+        return read_pickle(source)
+    except ValueError as error:
+        raise PresetError(f"{path} cannot be read as a torch file: {error}.") from None
+
+
+def check_views(tensors, path, size):
+    """`PresetError` where tensors together exceed the file; one that is there under two names counts once.
+
+    One whose elements do not follow each other counts as its whole storage, which is read for it.
+    """
+    views = {
+        (tensor.offset, tensor.shape, tensor.dtype, getattr(tensor, "first", 0)): tensor.storage.nbytes
+        if isinstance(tensor, StridedTensor)
+        else tensor.nbytes
+        for tensor in tensors.values()
+    }
+    if sum(views.values()) > size:
+        raise PresetError(f"{path} is refused: it has tensors that overlap: together they exceed the file.")
+
+
 def read_directory(path):
     """`{name: Entry}` of an archive; `PresetError` unless all entries lie in the file as they are, side by side."""
-    size = path.stat().st_size
     try:
-        with zipfile.ZipFile(path) as archive, open(path, "rb") as file:
+        with opened(path) as (file, size), zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
             if any(info.filename.endswith("/constants.pkl") for info in infos):
                 raise PresetError(f"{path} is a TorchScript program, which is not read; save module.state_dict().")
@@ -144,7 +177,9 @@ def read_directory(path):
             if sum(info.file_size for info in infos) > size:
                 raise ValueError("its entries are larger than the file, so they are compressed or overlap")
             return {info.filename: locate(file, info, size) for info in infos}
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, OverflowError, struct.error) as error:
+    except PresetError:
+        raise
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error) as error:
         raise PresetError(f"{path} is not a whole archive of torch (truncated or corrupt): {error}") from None
 
 
@@ -157,6 +192,17 @@ def locate(file, info, size):
     if signature != SIGNATURE or offset + info.file_size > size:
         raise ValueError(f"{info.filename!r:.200} does not lie where its directory says")
     return Entry(offset, info.file_size)
+
+
+def dtype_of(kind):
+    """The NumPy dtype of one of torch's classes of storages, None for whatever is none."""
+    return DTYPES.get(kind.name) if type(kind) is Name and kind.module == "torch" else None
+
+
+def is_storage(identity):
+    """Whether it is `("storage", class, key, device, number of elements)`; older files have a view behind it."""
+    whole = type(identity) is tuple and (len(identity) == 5 or (len(identity) == 6 and identity[5] is None))
+    return whole and identity[0] == "storage"
 
 
 def inside_parameter(found):

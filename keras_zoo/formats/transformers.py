@@ -7,10 +7,10 @@ import numpy as np
 
 from keras_zoo import lora, registry, weights
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import read_json, write_json
+from keras_zoo.formats.files import file_in, read_optional, understood, write_json
 from keras_zoo.formats.layout import Layout
-from keras_zoo.formats.safetensors_file import open_tensors, write_tensors
-from keras_zoo.formats.torch_file import open_torch
+from keras_zoo.formats.safetensors_file import write_tensors
+from keras_zoo.formats.torch_file import open_safetensors_or_torch
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Head:
 
     def fits(self, config, folder):
         named = self.architecture in (config.get("architectures") or ())
-        return named and (self.marker is None or (folder / self.marker).is_file())
+        return named and (self.marker is None or file_in(folder, self.marker) is not None)
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,8 @@ class TransformersLayout(Layout):
         self.folder = folder
         self.family = family_of(config, folder)
         self.checkpoint = self.family.transformers
-        path = folder / "tokenizer_config.json"
-        self.settings = read_json(path) if path.is_file() else {}
-        try:
+        self.settings = read_optional(folder, "tokenizer_config.json")
+        with understood(f"{folder}: config.json or tokenizer_config.json"):
             self.backbone_config = self.checkpoint.read_config(config)
             self.preprocessor_config = self.checkpoint.read_preprocessor(config, self.settings, folder)
             for task_class in self.family.tasks:
@@ -109,14 +108,6 @@ class TransformersLayout(Layout):
                 if head.fits(config, folder):
                     self.task_class = task_class
                     self.task_config = head.read_config(config) | head.read_folder(folder)
-        except KeyError as error:
-            raise PresetError(f"{folder / 'config.json'} lacks {error}.") from None
-        except PresetError:
-            raise
-        except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            raise PresetError(
-                f"{folder}: config.json or tokenizer_config.json holds values of a wrong type: {error}"
-            ) from None
 
     @staticmethod
     def recognises(config):
@@ -124,17 +115,11 @@ class TransformersLayout(Layout):
 
     def tokenizer_config(self, cls):
         assets = cls.load_assets(self.folder)
-        try:
+        with understood(self.folder / "tokenizer_config.json"):
             return assets | self.checkpoint.read_tokenizer(self.settings, self.folder, assets)
-        except PresetError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise PresetError(f"{self.folder / 'tokenizer_config.json'} holds wrong values: {error!r}") from None
 
     def tensors(self):
-        if (self.folder / "pytorch_model.bin").is_file() and not list(self.folder.glob("model*.safetensors*")):
-            return modern(open_torch(self.folder / "pytorch_model.bin"))
-        return modern(open_tensors(self.folder))
+        return modern(open_safetensors_or_torch(self.folder))
 
     def bindings(self, model, tensors):
         """Of a model that is not the folder's task the head starts anew, and the folder's is left out."""
@@ -167,7 +152,9 @@ def read_numbers(config, table):
     """
     found = {}
     for name, (theirs, default) in table.items():
-        value = found[name] = config[theirs] if default is None else config.get(theirs, default)
+        if default is None and theirs not in config:
+            raise PresetError(f"config.json lacks {theirs!r}.")
+        value = found[name] = config.get(theirs, default)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if "dropout" in name:
             wanted, fits = "a number from 0 to 1", number and 0 <= value <= 1

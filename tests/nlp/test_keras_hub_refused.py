@@ -76,21 +76,24 @@ BAD_FILES = {
     ),
     "flat heads": (put(QUERY, data(SQUARE)), r"query_dense/vars/0: the file has \(8, 8\), expected \(8, 2, 4\)"),
     "turned heads": (put(QUERY, data(SQUARE.reshape(2, 4, 8))), r"the file has \(2, 4, 8\), expected \(8, 2, 4\)"),
-    "external link": (put(POOLER, link(h5py.ExternalLink("/etc/passwd", "x"))), "dense/vars/0 is a ExternalLink"),
+    "external link": (
+        put(POOLER, link(h5py.ExternalLink("/etc/passwd", "x"))),
+        "layers/dense/vars is a group with links as Keras makes none",
+    ),
     "soft link": (
         put(POOLER, link(h5py.SoftLink("/" + QUERY))),
-        "dense/vars/0 is a SoftLink; only what lies in the file",
+        "dense/vars/0 is a soft link; only what lies in the file",
     ),
     "link to a group": (
         put("layers/dense", link(h5py.ExternalLink("other.h5", "/"))),
-        "layers/dense is a ExternalLink",
+        "layers is a group with links as Keras makes none",
     ),
     "virtual": (put(POOLER, virtual), "virtual or in other files"),
     "external storage": (put(POOLER, external), "virtual or in other files"),
     "compressed": (put(POOLER, data(SQUARE, compression="gzip")), "stored in chunks, compressed"),
-    "unallocated": (put(POOLER, unallocated((10**12,))), r"\(1000000000000,\) takes 4000000000000 bytes at None"),
-    "objects": (put(POOLER, data(["a", "b"], dtype=h5py.string_dtype())), "is of the type object; weights are"),
-    "opaque": (put(POOLER, data(SQUARE.view("V4"))), r"is of the type \|V4"),
+    "unallocated": (put(POOLER, unallocated((10**12,))), r"\(1000000000000,\) takes 4000000000000 bytes at no place"),
+    "objects": (put(POOLER, data(["a", "b"], dtype=h5py.string_dtype())), "is of the type <text>; weights are"),
+    "opaque": (put(POOLER, data(SQUARE.view("V4"))), "is of the type <4 bytes>"),
     "records": (put(POOLER, data(np.zeros(3, "f4,i4"))), "weights are whole numbers or floats"),
     "nothing": (put(POOLER, lambda g, k: g.create_dataset(k, data=h5py.Empty("f4"))), "weights are whole numbers"),
     "a named type": (put(POOLER, link(np.dtype("float64"))), "neither a group nor a data set"),
@@ -112,12 +115,12 @@ def test_weight_files_that_are_refused(folder_of, case):
 
 
 def test_sizes_that_both_sides_claim(folder_of):
-    """A configuration and a file that agree on a matrix of 32 TB, of which the file holds nothing."""
+    """A configuration and a file that agree on a matrix of 64 GB, of which the file holds nothing."""
     folder = folder_of("gpt2_causal_lm")
-    edit(folder / "config.json", lambda d: d["config"].update(vocabulary_size=10**12))
+    edit(folder / "config.json", lambda d: d["config"].update(vocabulary_size=2 * 10**9))
     with h5py.File(folder / "model.weights.h5", "a") as file:
-        put("layers/reversible_embedding/vars/0", unallocated((10**12, 8)))(file)
-    with pytest.raises(PresetError, match="takes 32000000000000 bytes at None; the file ends at"):
+        put("layers/reversible_embedding/vars/0", unallocated((2 * 10**9, 8)))(file)
+    with pytest.raises(PresetError, match="takes 64000000000 bytes at no place; the file ends at"):
         GPT2Backbone.from_preset(folder)
 
 

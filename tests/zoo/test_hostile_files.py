@@ -271,7 +271,7 @@ def test_truncated(kept, tmp_path):
     torch.save(torch.nn.Linear(20, 30), path)
     data = path.read_bytes()
     path.write_bytes(data[: kept if kept >= 1 else int(kept * len(data))])
-    refused(path, "truncated or corrupt|cannot be read as a torch state dict")
+    refused(path, "truncated or corrupt|cannot be read as a torch file")
 
 
 def test_other_archives(tmp_path):

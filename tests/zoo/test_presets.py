@@ -238,7 +238,7 @@ BROKEN_WEIGHTS = {
     "a word": (lambda p: p.write_bytes(b"hello"), "truncated or corrupt"),
     "header too long": (lambda p: p.write_bytes(struct.pack("<Q", 1 << 60) + b"{}"), "its header claims"),
     "header not JSON": (lambda p: p.write_bytes(struct.pack("<Q", 4) + b"nope"), "truncated or corrupt"),
-    "header a list": (lambda p: p.write_bytes(struct.pack("<Q", 2) + b"[]"), "not a JSON object"),
+    "header a list": (lambda p: p.write_bytes(struct.pack("<Q", 2) + b"[]"), "does not hold a JSON object"),
     "10 TB": (claim(NORM, shape=[10**13]), "should take"),
     "negative": (claim(NORM, shape=[-16]), "no whole numbers"),
     "outside": (claim(NORM, data_offsets=[10**9, 10**9 + 64]), "the file ends"),

@@ -10,6 +10,7 @@ model.22                   the head: cv2 boxes, cv3 classes, {level}.{0, 1, 2}; 
 
 import re
 
+from keras_cv.layers.image_converter import LARGEST_SIDE
 from keras_cv.tasks.detector_inputs import LARGEST_STRIDE
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.id2label import distinct
@@ -44,7 +45,6 @@ KINDS = {"box": "cv2", "class": "cv3"}
 CONTAINERS = ("DetectionModel", "Sequential", "ModuleList", "Conv", "C2f", "Bottleneck", "SPPF", "Concat", "Detect")
 CLASSES = (*CONTAINERS, "DFL", "Conv2d", "BatchNorm2d", "SiLU", "MaxPool2d", "Upsample")
 SETTINGS = {"Conv2d": {"dilation": (1, 1)}, "BatchNorm2d": {"eps": 1e-3}, "MaxPool2d": {"kernel_size": 5}}
-LARGEST_SIDE = 8192  # pixels, of images that a file may ask for
 LAST_OF_BACKBONE = 9  # bottlenecks up to here add their input
 
 

@@ -7,7 +7,7 @@ from keras_nlp.tokenizers.tokenizer_json import lowercased, read_added, read_tex
 from keras_nlp.tokenizers.word_piece_tokenizer import extended, read_vocabulary
 from keras_zoo.errors import PresetError
 from keras_zoo.formats import id2label
-from keras_zoo.formats.files import read_json, write_json
+from keras_zoo.formats.files import file_in, read_optional, write_json
 from keras_zoo.formats.transformers import Checkpoint, Head, read_numbers
 
 CONFIG = {  # ours: (transformers', its default)
@@ -148,11 +148,11 @@ def read_preprocessor(config, tokenizer_config, folder):
 
 def read_tokenizer(tokenizer_config, folder, assets):
     """BERT's own class goes by tokenizer_config.json and lower-cases unless told not to, others by tokenizer.json."""
-    path = folder / "tokenizer.json"
+    path = file_in(folder, "tokenizer.json")
     added = {}
-    if path.is_file():
+    if path is not None:
         vocabulary, added = read_word_piece(path)
-    if path.is_file() and not str(tokenizer_config.get("tokenizer_class") or OWN_CLASS).startswith(OWN_CLASS):
+    if path is not None and not str(tokenizer_config.get("tokenizer_class") or OWN_CLASS).startswith(OWN_CLASS):
         settings, assets = read_text_settings(path), {"vocabulary": vocabulary}
     else:
         settings = {
@@ -171,14 +171,14 @@ def with_added(assets, added, tokenizer_config, folder):
     entries = [{"id": i, **entry} for i, entry in (tokenizer_config.get("added_tokens_decoder") or {}).items()]
     added = added | read_added(entries, path)
     vocabulary = extended(read_vocabulary(assets["vocabulary"]), {token: i for token, (i, _) in added.items()})
-    special = folder / "special_tokens_map.json"
     more = {}
-    for config in (read_json(special) if special.is_file() else {}, tokenizer_config):
+    for config in (read_optional(folder, "special_tokens_map.json"), tokenizer_config):
         for name in ("additional_special_tokens", "extra_special_tokens"):
             tokens = config.get(name) or ()
             tokens = tokens.values() if isinstance(tokens, dict) else tokens
             more |= {token["content"] if isinstance(token, dict) else token: False for token in tokens}
-    vocabulary += sorted(set(more) - set(vocabulary), key=list(more).index)
+    known = set(vocabulary)
+    vocabulary += [token for token in more if token not in known]
     found = (
         assets.get("unsplittable_tokens", {}) | more | {token: normalized for token, (_, normalized) in added.items()}
     )
