@@ -43,7 +43,10 @@ class RecordLayout(Layout):
 
     @functools.cached_property
     def published(self):
-        return formats.open_folder(sources.fetch_record(self.name, self.record))
+        layout = formats.open_folder(sources.fetch_record(self.name, self.record))
+        if layout.family is not self.family:
+            raise PresetError(f"{self.name!r} is a {self.family.name}; its source holds a {layout.family.name}.")
+        return layout
 
     def tensors(self):
         return self.published.tensors()

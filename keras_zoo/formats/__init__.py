@@ -19,7 +19,10 @@ WRITERS = {"keras_zoo": native.write, "transformers": transformers.write}
 
 def open_folder(folder):
     """The layout of a folder or of a single file of weights, opened. `PresetError` where none is recognised."""
-    layout = recognised(Path(folder))
+    try:
+        layout = recognised(Path(folder))
+    except OSError as error:  # what listing or looking for a file raises
+        raise PresetError(f"{folder} cannot be read: {error.strerror or error}.") from None
     check_settings(layout.backbone_config and layout.backbone_config | {"dtype": None}, f"The backbone in {folder}")
     check_settings(layout.task_config, f"The task in {folder}", apart=("backbone", "preprocessor"))
     check_settings(layout.preprocessor_config, f"The preprocessor in {folder}", apart=("tokenizer",))

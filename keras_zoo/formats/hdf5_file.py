@@ -76,7 +76,9 @@ def locate(path, name, found, size):
     if dtype is None or dtype.startswith("<") or found.shape is None:
         raise refused(path, name, f"is of the type {dtype}; weights are whole numbers or floats, little-endian")
     tensor = Tensor(path, np.dtype(getattr(ml_dtypes, dtype, dtype)), found.shape, offset)
-    if tensor.nbytes and offset + tensor.nbytes > size:
+    if tensor.nbytes == 0:
+        tensor.offset = 0  # what is empty may have no place
+    elif offset + tensor.nbytes > size:
         offset = "no place" if offset == hdf5_structure.UNDEFINED else offset
         raise refused(path, name, f"{found.shape} takes {tensor.nbytes} bytes at {offset}; the file ends at {size}")
     return tensor

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from keras_zoo import freezing, lora, saving, weights
 from keras_zoo.errors import PresetError
+from keras_zoo.formats.files import WRONG_VALUES, parsed
 from keras_zoo.formats.safetensors_file import read_file, save
 
 FORMAT = "keras_zoo_lora"
@@ -70,10 +71,10 @@ def opened(path):
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         raise PresetError(f"{path} is a safetensors file, but not one that save_lora_weights has written.")
     try:
-        rank, targets = int(metadata["rank"]), json.loads(metadata["target_layer_names"])
-        if rank < 1 or not isinstance(targets, list) or not all(isinstance(name, str) for name in targets):
+        rank, targets = int(metadata["rank"]), parsed(metadata["target_layer_names"].encode(), list, "list")
+        if rank < 1 or not all(isinstance(name, str) for name in targets):
             raise ValueError(f"got rank {rank} and {targets!r:.100}")
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except WRONG_VALUES as error:
         raise PresetError(
             f"The metadata of {path} must have a rank of at least 1 and target_layer_names, a list of paths: {error}."
         ) from None

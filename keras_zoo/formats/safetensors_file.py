@@ -38,6 +38,10 @@ class Tensor:
     """A tensor in a file: its shape and dtype are known, `read()` gives its values."""
 
     def __init__(self, path, dtype, shape, offset):
+        if len(shape) > MOST_DIMENSIONS or math.prod(max(length, 1) for length in shape) >= 2**63:
+            raise PresetError(
+                f"{path} is refused: it has a tensor of the shape {shape!r:.200}, which no array can have."
+            )
         self.path, self.dtype, self.shape, self.offset = path, dtype, shape, offset
 
     @property
@@ -87,8 +91,8 @@ def read_entry(path, name, entry, data_begin, size):
     dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
     if dtype not in DTYPES:
         raise ValueError(f"{name} has the dtype {dtype!r}; known are {', '.join(DTYPES)}")
-    if not all(type(n) is int and 0 <= n < 2**63 for n in (*shape, begin, end)) or len(shape) > MOST_DIMENSIONS:
-        raise ValueError(f"{name} has sizes that are no whole numbers, or more than {MOST_DIMENSIONS} of them")
+    if not all(type(n) is int and 0 <= n < 2**63 for n in (*shape, begin, end)):
+        raise ValueError(f"{name} has sizes that are no whole numbers")
     tensor = Tensor(path, DTYPES[dtype], tuple(shape), data_begin + begin)
     if tensor.nbytes != end - begin or data_begin + end > size:
         raise ValueError(

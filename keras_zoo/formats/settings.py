@@ -16,7 +16,7 @@ DEEPEST = 4
 MOST_LAYERS = 512  # of all kinds together; the deepest networks that are published have a third
 DEPTHS = ("num_layers", "stackwise_num_blocks", "stackwise_depth", "fpn_depth", "downsample_depth")
 OF_OBJECTS = ("class_name", "registered_name", "module")  # keys of what Keras has serialised
-CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # and halves of characters
+CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # and halves of characters
 UNKNOWN_MEMORY = 2**35  # bytes, where the machine does not say how much it has
 
 

@@ -8,6 +8,7 @@ v2        timm's: stem.conv or stem.conv{1..3}, stages.{i}.blocks.{j}.norm{1..3}
 
 import math
 import re
+from collections import Counter
 
 from keras_cv.layers.image_converter import from_mean_and_std
 from keras_cv.models.resnet.blocks import EXPANSION
@@ -20,6 +21,7 @@ from keras_zoo.formats.state_dict import StateDict
 ARCHITECTURES = r"(tv_)?resnet(10|14|18|26|34|50|101|152|200)[cdst]?|resnetv2_(18|34|50|101|152)[dt]?"
 POOLINGS = ("avg", "max")
 INTERPOLATIONS = {"nearest": "nearest", "bilinear": "bilinear", "bicubic": "bicubic", "lanczos": "lanczos3"}
+MOST_STAGES = 16
 DEEP_STEM = {"conv1_conv": "0", "conv1_bn": "1", "conv2_conv": "3", "conv2_bn": "4", "conv3_conv": "6"}
 
 
@@ -86,8 +88,10 @@ def depths_of(tensors, v2):
     """The number of blocks in each stage."""
     pattern = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\." if v2 else r"layer(\d+)\.(\d+)\.")
     blocks = {match.groups() for match in map(pattern.match, tensors) if match}
-    stages = sorted({int(stage) for stage, _ in blocks})
-    return [len({block for stage, block in blocks if int(stage) == i}) for i in stages]
+    counts = Counter(int(stage) for stage, _ in blocks)
+    if len(counts) > MOST_STAGES:
+        raise PresetError(f"The state dict has {len(counts)} stages; a ResNet has 4, and up to {MOST_STAGES} are read.")
+    return [counts[stage] for stage in sorted(counts)]
 
 
 def block_name(v2, stage, block):
