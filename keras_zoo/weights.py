@@ -136,10 +136,10 @@ def deferred():
     try:
         with keras.StatelessScope(initialize_variables=False):
             yield
-    except BaseException:
+        variables.initialize_all_variables()
+    except BaseException:  # none of them may wait for the next model
         global_state.set_global_attribute("uninitialized_variables", [])
         raise
-    variables.initialize_all_variables()
 
 
 def under_deferral():

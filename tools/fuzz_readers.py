@@ -12,6 +12,7 @@ the log and on the screen. Runs in processes of their own, one at a time.
 
 import argparse
 import collections
+import importlib
 import json
 import os
 import pickle
@@ -162,6 +163,8 @@ def main():
     options = parser.parse_args()
     base = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     seeds = seeds_of(options.seeds or base / "seeds.pickle")
+    importlib.import_module("keras_cv")  # here, so that children need not; nothing is computed before they are
+    importlib.import_module("keras_nlp")
     names = [options.seed] if options.seed else sorted(seeds)
     jobs = [(names[i % len(names)], i) for i in range(options.first, options.first + options.count)]
     counts, findings, begin = collections.defaultdict(collections.Counter), collections.Counter(), time.monotonic()
@@ -172,6 +175,9 @@ def main():
     }
     for full, share in shares.items():
         for start in range(0, len(share), AT_ONCE[full]):
+            print(
+                f"{'full' if full else 'light'}: {start} of {len(share)}, {time.monotonic() - begin:.0f} s", flush=True
+            )
             for name, number, found in supervise(share[start : start + AT_ONCE[full]], seeds, full, base / "preset"):
                 for key, result in found.items():
                     kind = result if isinstance(result, str) else "FINDING"

@@ -15,7 +15,7 @@ from keras_nlp.models import Backbone, BertBackbone, GPT2Backbone, Preprocessor,
 from keras_nlp.models.gpt2 import FAMILY
 from keras_zoo import PresetError
 from keras_zoo.errors import LONGEST_MESSAGE
-from keras_zoo.formats import files, settings
+from keras_zoo.formats import files, safetensors_file, settings
 from keras_zoo.formats.safetensors_file import read_header
 
 pytestmark = pytest.mark.once
@@ -198,6 +198,29 @@ def test_sizes_of_images(tmp_path, argument):
     described = {"class_name": "ResNetImageClassifierPreprocessor", "registered_name": "keras_zoo>", "config": config}
     (tmp_path / "preprocessor.json").write_text(json.dumps(described))
     refused(Preprocessor.from_preset, tmp_path, rf"{argument}=.*files may ask for up to 8192")
+
+
+@pytest.mark.parametrize("dtype", ["string", "complex64", "int32", "int8_from_float32", "float99", "", 16, ["float32"]])
+def test_dtypes(native, dtype):
+    edit(native / "config.json", setting(dtype=dtype))
+    refused(Task.from_preset, native, "dtype must be the name of a policy, one of float32, ")
+    assert Backbone.from_preset(native, dtype="bfloat16").compute_dtype == "bfloat16"  # a caller's own word
+
+
+def test_a_failure_leaves_nothing_behind(native, monkeypatch):
+    """Variables of a model that could not be filled do not wait for the next model."""
+    reads = iter(range(5))
+
+    def read(self):
+        if next(reads, None) is None:
+            raise PresetError("gone")
+        return whole(self)
+
+    whole = safetensors_file.Tensor.read
+    monkeypatch.setattr(safetensors_file.Tensor, "read", read)
+    refused(Task.from_preset, native, "gone")
+    monkeypatch.undo()
+    assert type(Task.from_preset(native).backbone) is GPT2Backbone
 
 
 def test_memory_is_asked_for_in_one_place(monkeypatch):

@@ -105,7 +105,7 @@ def changed(found, random):
     elif isinstance(container, dict):
         container[random.choice((*TEXTS, "dtype", "activation", "name", "vocabulary", "backbone"))] = value(random)
     else:
-        container.extend(container[:] * random.choice((1, 50)))
+        container.extend(container[:1000] * random.choice((1, 50)))
     return found
 
 
@@ -221,7 +221,7 @@ def lines(data, random):
     elif kind == 3:
         found[i] = random.choice(TEXTS).encode("utf-8", "surrogatepass")
     else:
-        found = found * random.choice((2, 100))
+        found = found[:1000] * random.choice((2, 100))
     return b"\n".join(found)
 
 
