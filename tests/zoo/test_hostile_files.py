@@ -2,6 +2,7 @@
 
 import contextlib
 import pickletools
+import re
 import struct
 import zipfile
 
@@ -12,6 +13,7 @@ import torch
 from keras_zoo import PresetError, Task
 from keras_zoo.formats.module_file import open_module
 from keras_zoo.formats.pickled import read_pickle
+from keras_zoo.formats.torch_file import open_torch
 
 pytestmark = pytest.mark.once
 
@@ -167,6 +169,49 @@ def test_tensors(case, tmp_path):
     content = hostile.with_parameter(hostile.tensor(**settings))
     entries = {"data/../../../etc/passwd": bytes(24), "data//etc/passwd": bytes(24), "data/\u0661": bytes(24)}
     refused(hostile.archive_of(content, tmp_path / "model.pt", entries=entries), message)
+
+
+@pytest.mark.parametrize("case", [case for case in TENSORS if case != "another function"])
+def test_tensors_of_a_state_dict(case, tmp_path):
+    settings, message = TENSORS[case]
+    path = hostile.archive_of({"weight": hostile.tensor(**settings)}, tmp_path / "model.pt")
+    with pytest.raises(PresetError, match=message):
+        open_torch(path)
+
+
+def test_strided_tensors_that_overlap(tmp_path):
+    """A thousand views of some elements of one large storage, all of which would be read for each."""
+    views = {str(i): hostile.tensor((2,), (3,), offset=i, count=10**6) for i in range(1000)}
+    path = hostile.archive_of(views, tmp_path / "model.pt", entries={"data/0": bytes(4 * 10**6)})
+    with pytest.raises(PresetError, match="tensors that overlap: together they exceed the file"):
+        open_torch(path)
+
+
+def old(path, content):
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+    return path.read_bytes()
+
+
+OLD = {
+    "a storage that is larger than the file": (lambda d: d[:-88] + struct.pack("<Q", 2**62) + d[-80:], "do not fit"),
+    "a storage that is smaller": (lambda d: d[:-88] + struct.pack("<Q", 3) + d[-80:], "has 12 bytes"),
+    "no storage": (lambda d: d[:-88], "do not fit"),
+    "half a storage": (lambda d: d[:-40], "do not fit"),
+    "another magic number": (lambda d: d[:6] + b"\0" + d[7:], "does not begin as one"),
+    "big-endian": (lambda d: re.sub(rb"(little_endianq.)\x88", lambda match: match[1] + b"\x89", d), "not little-endian"),
+    "keys that are none": (lambda d: d[:-88].rpartition(b"\x80\x02]")[0] + b"\x80\x02]}a." + d[-88:], "do not fit"),
+}
+
+
+@pytest.mark.parametrize("case", OLD)
+def test_files_of_before_torch_1_6(case, tmp_path):
+    change, message = OLD[case]
+    data = old(tmp_path / "m.pth", {"weight": torch.ones(20)})
+    assert open_torch(tmp_path / "m.pth")["weight"].read().sum() == 20
+    assert change(data) != data
+    (tmp_path / "m.pth").write_bytes(change(data))
+    with pytest.raises(PresetError, match=message):
+        open_torch(tmp_path / "m.pth")
 
 
 def test_the_same_tensor_is_read_where_all_is_right(tmp_path):

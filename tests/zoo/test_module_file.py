@@ -105,6 +105,8 @@ def test_a_module_is_read_as_its_state_dict(tmp_path):
 def test_without_torch(tmp_path):
     module = Odd()
     torch.save({"model": module}, tmp_path / "m.pt")
+    torch.save(module.state_dict(), tmp_path / "s.pt")
+    torch.save({"state_dict": module.state_dict()}, tmp_path / "o.pt", _use_new_zipfile_serialization=False)
     code = """
 import sys
 
@@ -115,13 +117,14 @@ class NoTorch:
 
 sys.meta_path.insert(0, NoTorch())
 from keras_zoo.formats.module_file import open_module
-found = open_module(sys.argv[1])
-print(*[name for name in found.tensors], sum(t.read().astype("float64").sum() for t in found.tensors.values()))
+from keras_zoo.formats.torch_file import open_torch
+for tensors in (open_module(sys.argv[1]).tensors, open_torch(sys.argv[2]), open_torch(sys.argv[3])):
+    print(*tensors, sum(tensor.read().astype("float64").sum() for tensor in tensors.values()))
 """
-    ran = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "m.pt"], capture_output=True, text=True, check=True, timeout=120
-    )
-    *names, total = ran.stdout.split()
-    assert names == list(module.state_dict())
+    paths = [tmp_path / name for name in ("m.pt", "s.pt", "o.pt")]
+    ran = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True, timeout=120)
     expected = sum(as_numpy(tensor).astype("float64").sum() for tensor in module.state_dict().values())
-    np.testing.assert_allclose(float(total), expected)
+    for line in ran.stdout.splitlines():
+        *names, total = line.split()
+        assert names == list(module.state_dict())
+        np.testing.assert_allclose(float(total), expected)
