@@ -16,7 +16,7 @@ import ml_dtypes
 import numpy as np
 from keras.src.backend.common import global_state, stateless_scope, variables
 
-from keras_zoo import lora
+from keras_zoo import lora, memory
 from keras_zoo.errors import PresetError
 
 LEAVES = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias", "embeddings": "weight"} | {
@@ -146,19 +146,23 @@ def under_deferral():
     return stateless_scope.in_stateless_scope()
 
 
-def fill(model, bindings, tensors, ignored=()):
-    """Checks that everything fits, then lets each weight of `model`, built under `deferred`, read its own values."""
-    check(model, bindings, tensors, ignored)
+def fill(model, bindings, reader, ignored=()):
+    """Checks that everything fits, then lets each weight of `model`, built under `deferred`, take its own values.
+
+    `reader` is a `keras_zoo.reading.ReadAhead` of the tensors.
+    """
+    check(model, bindings, reader.tensors, ignored)
+    reader.begin(bindings[weight.path].name for weight in bound(model, bindings))
     latest = {}  # a fused tensor is read once for its parts, which follow each other
 
     def read(binding, shape):
         if binding.name not in latest:
             latest.clear()
-            latest[binding.name] = tensors[binding.name].read()
+            latest[binding.name] = reader.take(binding.name)
         return binding.take(latest[binding.name] if binding.count > 1 else latest.pop(binding.name), shape)
 
     def initializer(binding):
-        return lambda shape, dtype: np.ascontiguousarray(read(binding, shape)).astype(numpy_dtype(dtype), copy=False)
+        return lambda shape, dtype: memory.adopt(memory.laid_out(read(binding, shape), numpy_dtype(dtype)))
 
     for weight in bound(model, bindings):
         weight._initializer = initializer(bindings[weight.path])
