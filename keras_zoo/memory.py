@@ -34,18 +34,19 @@ def is_aligned(array):
 def adopt(array):
     """A tensor of the backend in the array's own memory, which must not be written to afterwards.
 
-    Variables copy arrays that they are given, and take tensors as they are. What the backend cannot take over, such as
-    NumPy's bfloat16, is copied.
+    Variables copy arrays that they are given, and take tensors as they are. What cannot be taken over is copied.
     """
-    if array.dtype == ml_dtypes.bfloat16 or array.size == 0 or not (is_aligned(array) and array.flags.c_contiguous):
-        return keras.ops.convert_to_tensor(array, dtype=array.dtype.name)
     backend = keras.backend.backend()
+    if backend == "jax" or array.size == 0 or not (is_aligned(array) and array.flags.c_contiguous):
+        return keras.ops.convert_to_tensor(array, dtype=array.dtype.name)
+    halves = array.dtype == ml_dtypes.bfloat16  # which NumPy cannot hand over under its own name
+    array = array.view("int16") if halves else array
     if backend == "torch":
         import torch
 
-        return torch.from_numpy(array)
-    if backend == "tensorflow":
-        import tensorflow as tf
+        tensor = torch.from_numpy(array)
+        return tensor.view(torch.bfloat16) if halves else tensor
+    import tensorflow as tf
 
-        return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
-    return keras.ops.convert_to_tensor(array, dtype=array.dtype.name)
+    tensor = tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+    return tf.bitcast(tensor, tf.bfloat16) if halves else tensor

@@ -6,7 +6,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 THREADS = 2
-SHARE, MOST = 16, 2**30  # in hand, beside what the model holds, is a sixteenth of the tensors, at most so many bytes
+MOST_PARTS, MOST_BYTES = 1 / 32, 2**28  # in hand, beside what the model holds: of all tensors together, and in bytes
 WORTH_A_THREAD = 2**20  # bytes; below that handing over costs more than reading
 
 
@@ -19,7 +19,7 @@ class ReadAhead:
     def __init__(self, tensors):
         self.tensors = tensors
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="keras_zoo_reading")
-        self.limit = min(sum(tensor.nbytes for tensor in tensors.values()) // SHARE, MOST)
+        self.limit = min(sum(tensor.nbytes for tensor in tensors.values()) * MOST_PARTS, MOST_BYTES)
         self.coming, self.taken, self.waiting, self.in_hand = {}, set(), iter(()), 0
 
     def begin(self, names):

@@ -145,7 +145,7 @@ def deferred():
 
 @contextlib.contextmanager
 def without_collections():
-    """No garbage is looked for meanwhile: a model is many objects that all stay, and looking takes a third of the time."""
+    """No garbage is looked for meanwhile: a model is many objects that all stay, and looking for it takes a while."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""What the sides that load a preset share: the time, and the most memory above what the process had before the first."""
+"""What the sides that load a preset share: the time, and the most memory above what the process began with."""
 
 import functools
 import gc
