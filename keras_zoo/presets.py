@@ -5,7 +5,7 @@ import functools
 import inspect
 from pathlib import Path
 
-from keras_zoo import formats, lora, registry, saving, sources, weights
+from keras_zoo import formats, lora, reading, registry, saving, sources, weights
 from keras_zoo.config import argument_names
 from keras_zoo.errors import PresetError
 from keras_zoo.formats import settings
@@ -105,10 +105,10 @@ def load_task(cls, preset, load_weights, dtype, overrides):
             + (", or keep all but what tells classes: new_classes=True." if task_class.class_weights else ".")
         )
     below = {k: v for k, v in overrides.items() if k in below and k not in own}
-    if "preprocessor" not in config:
-        config["preprocessor"] = default_preprocessor(task_class, layout)
 
     def make():
+        if "preprocessor" not in config:  # while the weights are read
+            config["preprocessor"] = default_preprocessor(task_class, layout)
         backbone = make_backbone(layout.family.backbone, layout, dtype, below)
         return construct(task_class, {"backbone": backbone} | config)
 
@@ -150,14 +150,14 @@ def build(layout, make, load_weights, anew=()):
     filled = load_weights and layout.has_weights
     tensors = layout.tensors() if filled else None
     settings.check_depth(layout.backbone_config, layout.task_config, tensors)  # before so many layers are built
-    with weights.deferred():
+    with reading.ahead(tensors or {}) as reader, weights.deferred():
         model = make()
         bindings, ignored = layout.bindings(model, tensors) if filled else ({}, ())
         left = {path for path in bindings for pattern in anew if fnmatch.fnmatch(path, pattern)}
         ignored = (*ignored, *(bindings.pop(path).name for path in left))
         settings.check_memory(weight for weight in model.weights if weight.path not in bindings)
         if filled:
-            weights.fill(model, bindings, tensors, ignored)
+            weights.fill(model, bindings, reader, ignored)
     return model
 
 

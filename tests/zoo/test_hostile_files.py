@@ -198,7 +198,10 @@ OLD = {
     "no storage": (lambda d: d[:-88], "do not fit"),
     "half a storage": (lambda d: d[:-40], "do not fit"),
     "another magic number": (lambda d: d[:6] + b"\0" + d[7:], "does not begin as one"),
-    "big-endian": (lambda d: re.sub(rb"(little_endianq.)\x88", lambda match: match[1] + b"\x89", d), "not little-endian"),
+    "big-endian": (
+        lambda d: re.sub(rb"(little_endianq.)\x88", lambda match: match[1] + b"\x89", d),
+        "not little-endian",
+    ),
     "keys that are none": (lambda d: d[:-88].rpartition(b"\x80\x02]")[0] + b"\x80\x02]}a." + d[-88:], "do not fit"),
 }
 
