@@ -40,24 +40,25 @@ class TooLong(BaseException):
 
 
 def attempts(path, full):
-    """`(name, function)` of what is done with a preset."""
-    from keras_nlp.tokenizers import Tokenizer
-    from keras_zoo import Backbone, Preprocessor, Task, presets
+    """`(name, function)` of what is done with a preset, one after the other."""
+    from keras_zoo import Backbone, Task, presets
 
-    def read():
-        layout = presets.open_preset(path)
-        if layout.backbone_config is not None and layout.has_weights:
-            for tensor in layout.tensors().values():
-                tensor.read()
-
-    parts = [("Tokenizer", Tokenizer.from_preset), ("Preprocessor", Preprocessor.from_preset)]
-    if not full:
-        return [("read", read), *((name, lambda load=load: load(path)) for name, load in parts)]
-    return [
-        ("Task", lambda: Task.from_preset(path)),
-        ("Backbone", lambda: Backbone.from_preset(path)),
-        ("Task without weights", lambda: Task.from_preset(path, load_weights=False)),
-    ]
+    if full:
+        yield "Task", lambda: Task.from_preset(path)
+        yield "Backbone", lambda: Backbone.from_preset(path)
+        yield "Task without weights", lambda: Task.from_preset(path, load_weights=False)
+        return
+    opened = []
+    yield "layout", lambda: opened.append(presets.open_preset(path))
+    if not opened:
+        return
+    layout = opened[0]
+    preprocessor = (layout.task_class or layout.family.tasks[0]).preprocessor_class
+    if layout.family.tokenizer is not None:
+        yield "tokenizer", lambda: presets.make_tokenizer(layout.family.tokenizer, layout, {})
+    yield "preprocessor", lambda: presets.make_preprocessor(preprocessor, layout, {})
+    if layout.backbone_config is not None and layout.has_weights:
+        yield "tensors", lambda: [tensor.read() for tensor in layout.tensors().values()]
 
 
 def outcome(attempt):

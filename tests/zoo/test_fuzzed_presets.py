@@ -45,7 +45,7 @@ def test_unspoiled(presets, name, tmp_path):
     """So that what is refused below is refused for what was changed."""
     path = seeds.write(presets[name], tmp_path)
     for key, attempt in fuzz_readers.attempts(path, full=False):
-        if key == "read" or (key == "Tokenizer" and any("vocab" in file for file in presets[name])):
+        if key in ("layout", "tensors") or name != "keras_hub/bert_backbone_sharded":  # which has no vocabulary
             attempt()
 
 

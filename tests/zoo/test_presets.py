@@ -278,6 +278,14 @@ def test_another_size_is_named(folder):
         GPT2CausalLM.from_preset(folder, vocabulary_size=301)
 
 
+@pytest.mark.parametrize("sizes", [{"hidden_dim": 2**31 - 2}, {"vocabulary_size": 2**31 - 1}, {"num_layers": 10**6}])
+def test_sizes_are_refused_before_anything_is_made(sizes, folder):
+    """Under every backend; see test_hostile_presets for more of the kind."""
+    edit(folder / "config.json", lambda data: data["config"].update(sizes))
+    with pytest.raises(PresetError, match="that no file fills|layers; a file may have"):
+        GPT2Backbone.from_preset(folder, load_weights=False)
+
+
 def test_shard_indices_cannot_reach_outside(lm, tmp_path):
     folder = saved(lm, tmp_path / "sharded", max_shard_size=1e-5)
     index = folder / "model.safetensors.index.json"
