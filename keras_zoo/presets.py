@@ -89,6 +89,8 @@ def load_task(cls, preset, load_weights, dtype, overrides):
     own, below = argument_names(task_class), argument_names(layout.family.backbone)
     refuse_unknown(overrides, own + below, task_class)
     saved = layout.task_config if layout.task_class and issubclass(task_class, layout.task_class) else {}
+    kept = {name: value for name, value in saved.items() if name not in overrides}
+    settings.check_settings(kept, "The preset's task", largest=task_class.largest)
     config = saved | {k: v for k, v in overrides.items() if k in (*own, *ANY_MODEL)}
     if isinstance(overrides.get("class_names"), list | tuple) and "num_classes" in own:
         config["num_classes"] = overrides.get("num_classes", len(overrides["class_names"]))

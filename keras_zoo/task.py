@@ -29,6 +29,7 @@ class Task(ZooModel):
     preprocessor_class = None
     head_arguments = ()
     class_weights = ()
+    largest = {}  # see `keras_zoo.Preprocessor`
     needs_labels = False
 
     def __init__(self, inputs, outputs, backbone, preprocessor=None, **kwargs):

@@ -32,6 +32,7 @@ class ObjectDetector(Fusing, Detecting, Task):
 
     preprocessor_class = ObjectDetectorPreprocessor
     head_arguments = ("num_classes",)
+    largest = {"max_detections": 100_000}
     needs_labels = True
 
     def read_arguments(self, num_classes, bounding_box_format, class_names, decoder, **thresholds):

@@ -23,9 +23,11 @@ WRONG_VALUES = (LookupError, TypeError, ValueError, AttributeError, ArithmeticEr
 def file_in(folder, name):
     """The path of a file in a folder of a preset, None where there is none; see `contained`."""
     try:
-        return contained(folder, Path(folder) / name) if (Path(folder) / name).is_file() else None
+        path = Path(folder) / name
+        there = path.is_file()
     except (OSError, TypeError, ValueError) as error:  # a name that is too long, or no name
         raise PresetError(f"{folder} cannot have a file {name!r:.200}: {error}") from None
+    return contained(folder, path) if there else None
 
 
 def contained(folder, path):

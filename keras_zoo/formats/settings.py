@@ -35,10 +35,11 @@ def check_settings(config, where, apart=(), largest=None):
         if problem := unusual(value):
             raise PresetError(f"{where} has {name}={value!r:.200}, which is {problem}.")
         most = (largest or {}).get(name)
-        numbers = value if isinstance(value, list | tuple) else [value]
-        if most is not None and any(isinstance(number, int | float) and abs(number) > most for number in numbers):
+        numbers = [] if value is None else value if isinstance(value, list | tuple) else [value]
+        if most is not None and not all(type(number) is int and 0 < number <= most for number in numbers):
             raise PresetError(
-                f"{where} has {name}={value!r:.200}; files may ask for up to {most}. Give {name} yourself for more."
+                f"{where} has {name}={value!r:.200}; files may ask for whole numbers up to {most}. Give {name} yourself "
+                "for more."
             )
 
 

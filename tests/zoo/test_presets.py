@@ -282,7 +282,7 @@ def test_another_size_is_named(folder):
 def test_sizes_are_refused_before_anything_is_made(sizes, folder):
     """Under every backend; see test_hostile_presets for more of the kind."""
     edit(folder / "config.json", lambda data: data["config"].update(sizes))
-    with pytest.raises(PresetError, match="that no file fills|layers; a file may have"):
+    with pytest.raises(PresetError, match=r"that no file fills|layers; a file may have"):
         GPT2Backbone.from_preset(folder, load_weights=False)
 
 

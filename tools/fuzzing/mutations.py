@@ -266,8 +266,10 @@ def spoiled(data, random):
 
 def disturb(folder, random):
     """What bytes cannot say: links and pipes in place of a file."""
-    path = random.choice(sorted(path for path in folder.rglob("*") if path.is_file()))
-    kind = random.randrange(5)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    if not files:
+        return
+    path, kind = random.choice(files), random.randrange(5)
     path.unlink()
     if kind == 0:
         path.symlink_to("/etc/passwd")

@@ -34,7 +34,9 @@ def read_config(config):
         raise PresetError(f"This GPT-2 checkpoint has settings that GPT2Backbone does not express: {', '.join(wrong)}.")
     rates = {config.get(name, 0.1) for name in ("resid_pdrop", "attn_pdrop", "embd_pdrop")}
     if len(rates) > 1:
-        warnings.warn(f"GPT2Backbone has one dropout rate; of {sorted(rates)} it takes resid_pdrop.", stacklevel=2)
+        warnings.warn(
+            f"GPT2Backbone has one dropout rate; of {sorted(rates)!s:.100} it takes resid_pdrop.", stacklevel=2
+        )
     inner = "n_inner" if config.get("n_inner") else "n_embd"
     width = read_numbers(config, {"intermediate_dim": (inner, None)})["intermediate_dim"]
     return read_numbers(config, CONFIG) | {"intermediate_dim": width if inner == "n_inner" else 4 * width}
