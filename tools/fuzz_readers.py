@@ -31,7 +31,8 @@ from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 sys.path.insert(0, str(Path(__file__).parent))
-SECONDS, SILENCE, MEMORY = 10, 300, 2 * 2**30  # of processor time, of waiting for a process, bytes
+SECONDS, SILENCE = 10, 300  # of processor time, and of waiting for a process
+MEMORY = {False: 2 * 2**30, True: 5 * 2**30}  # bytes of address space; a backend begins with two and a half
 AT_ONCE = {False: 1000, True: 40}  # inputs that share a process
 
 
@@ -93,7 +94,7 @@ def run(jobs, seeds, full, write_to, folder):
 
     warnings.simplefilter("ignore")
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY[full], size + MEMORY[full]))
     signal.signal(signal.SIGPROF, too_long)
     for name, number in jobs:
         os.write(write_to, json.dumps(["begin", name, number]).encode() + b"\n")

@@ -38,8 +38,8 @@ def check_settings(config, where, apart=(), largest=None):
         numbers = [] if value is None else value if isinstance(value, list | tuple) else [value]
         if most is not None and not all(type(number) is int and 0 < number <= most for number in numbers):
             raise PresetError(
-                f"{where} has {name}={value!r:.200}; files may ask for whole numbers up to {most}. Give {name} yourself "
-                "for more."
+                f"{where} has {name}={value!r:.200}; files may ask for whole numbers up to {most}. For more give "
+                f"{name} yourself."
             )
 
 
