@@ -13,7 +13,6 @@ from keras_zoo.formats.layout import Layout
 
 GENERATED = "<!-- This card was written by keras-zoo; without this line it is kept as it is. -->"
 PARTS = ("task", "backbone", "preprocessor", "tokenizer")  # what is saved, and no option of saving
-POLICIES = ("float32", "bfloat16", "float16", "float64", "mixed_bfloat16", "mixed_float16")  # that files may name
 ANY_MODEL = ("name", "trainable")  # arguments that Keras gives every model
 
 
@@ -124,11 +123,8 @@ def make_backbone(cls, layout, dtype, overrides):
     config = layout.backbone_config | overrides
     if dtype is not None:
         config["dtype"] = dtype
-    elif config.get("dtype") not in (None, *POLICIES):
-        names = ", ".join(POLICIES)
-        raise PresetError(
-            f"The preset's dtype must be the name of a policy, one of {names}; got {config['dtype']!r:.100}."
-        )
+    else:
+        settings.check_settings({"dtype": config.get("dtype")}, "The preset's backbone")
     return construct(cls, config)
 
 

@@ -15,6 +15,7 @@ MOST_ITEMS = 100_000  # of a list; names of classes are the longest
 DEEPEST = 4
 MOST_LAYERS = 512  # of all kinds together; the deepest networks that are published have a third
 DEPTHS = ("num_layers", "stackwise_num_blocks", "stackwise_depth", "fpn_depth", "downsample_depth")
+POLICIES = ("float32", "bfloat16", "float16", "float64", "mixed_bfloat16", "mixed_float16")  # of dtypes
 OF_OBJECTS = ("class_name", "registered_name", "module")  # keys of what Keras has serialised
 CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # and halves of characters
 UNKNOWN_MEMORY = 2**35  # bytes, where the machine does not say how much it has
@@ -32,6 +33,9 @@ def check_settings(config, where, apart=(), largest=None):
     for name, value in (config or {}).items():
         if name in apart:
             raise PresetError(f"{where} gives {name}={value!r:.100}, which comes from another file or from the user.")
+        if name.endswith("dtype") and value not in (None, *POLICIES):
+            names = ", ".join(POLICIES)
+            raise PresetError(f"{where}: {name} must be the name of a policy, one of {names}; got {value!r:.100}.")
         if problem := unusual(value):
             raise PresetError(f"{where} has {name}={value!r:.200}, which is {problem}.")
         most = (largest or {}).get(name)
@@ -51,7 +55,7 @@ def unusual(value, depth=0):
         return None if abs(value) <= LARGEST_NUMBER else f"no number between -{LARGEST_NUMBER} and {LARGEST_NUMBER}"
     if isinstance(value, str):
         return "a text with control characters" if CONTROLS.search(value) else None
-    if isinstance(value, dict) and any(name in value for name in OF_OBJECTS):
+    if isinstance(value, dict) and any(isinstance(value.get(name), str) for name in OF_OBJECTS):
         return "an object of Keras; objects are not revived from a file's word, only names and numbers are read"
     if not isinstance(value, list | tuple | dict):
         return f"a {type(value).__name__}, and no plain value"

@@ -22,7 +22,7 @@ import fuzz_readers
 from fuzzing import mutations, seeds
 
 pytestmark = pytest.mark.once
-EACH = 60  # inputs from each tiny preset
+EACH = 40  # inputs from each tiny preset
 LAYOUTS = (
     *("native gpt2", "native bert", "native resnet", "native yolo_v8", "native sharded"),
     *("keras_hub/bert_text_classifier", "keras_hub/gpt2_causal_lm", "keras_hub/bert_masked_lm"),

@@ -52,6 +52,10 @@ def test_objects_are_not_revived(native, tmp_path, kind, place, nested):
     assert not (tmp_path / "marker").exists()
 
 
+def test_tokens_that_are_called_like_what_keras_writes():
+    settings.check_settings({"unsplittable_tokens": {"module": False, "class_name": True}}, "a file")
+
+
 @pytest.mark.parametrize(
     ("name", "values"),
     [

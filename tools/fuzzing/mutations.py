@@ -78,9 +78,12 @@ def json_bytes(data, random):
         places = [i for i, c in enumerate(text) if c in b":[,"] or [0]
         place = random.choice(places) + 1
         return text[:place] + random.choice(RAW) + (b"," if random.random() < 0.5 else b"") + text[place:]
-    for _ in range(random.choice((1, 1, 2, 5))):
-        found = changed(found, random)
-    return json.dumps(found).encode("utf-8", "surrogatepass")
+    try:
+        for _ in range(random.choice((1, 1, 2, 5))):
+            found = changed(found, random)
+        return json.dumps(found).encode("utf-8", "surrogatepass")
+    except RecursionError:  # nested by one change too deep for the next
+        return spoiled(data, random)
 
 
 def changed(found, random):
