@@ -1,7 +1,7 @@
 """The core that `keras_nlp` and `keras_cv` share: base classes, presets, weights, data.
 
-What it exports is imported when it is first asked for: names and records of presets, and so the command line's lists and
-helps, need no Keras, which takes seconds.
+What it exports is imported when it is first asked for. So names and records of presets, and with them the command
+line's lists and helps, need no Keras, which takes seconds.
 """
 
 __version__ = "0.1.0"
@@ -11,16 +11,16 @@ import typing
 
 from keras_zoo import installed_backend  # noqa: F401  before anything imports Keras
 
-MODULES = {
-    "Backbone": "backbone",
-    "Family": "registry",
-    "Preprocessor": "preprocessor",
-    "PresetError": "errors",
-    "Task": "task",
-    "TorchModule": "torch_module",
-    "WarmUpDecay": "schedules",
-    "WeightsEMA": "averaging",
-    "list_presets": "registry",
+EXPORTS = {  # {name: module and name in it}
+    "Backbone": "backbone.Backbone",
+    "Family": "registry.Family",
+    "Preprocessor": "preprocessor.Preprocessor",
+    "PresetError": "errors.PresetError",
+    "Task": "task.Task",
+    "TorchModule": "torch_module.TorchModule",
+    "WarmUpDecay": "schedules.WarmUpDecay",
+    "WeightsEMA": "averaging.WeightsEMA",
+    "list_presets": "registry.list_presets",
 }
 
 if typing.TYPE_CHECKING:
@@ -48,12 +48,12 @@ __all__ = [
 
 
 def __getattr__(name):
-    if name not in MODULES:
+    if name not in EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{MODULES[name]}"), name)
-    globals()[name] = value
+    module, _, attribute = EXPORTS[name].rpartition(".")
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
     return value
 
 
 def __dir__():
-    return sorted({*globals(), *MODULES})
+    return sorted({*globals(), *EXPORTS})

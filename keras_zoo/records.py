@@ -34,7 +34,7 @@ def records():
 
 @functools.cache
 def index():
-    """What many records have in common: `{"tasks": {task: class names}, "layouts": {beginning of an address: layout}}`."""
+    """What records have in common: `{"tasks": {task: class names}, "layouts": {beginning of an address: layout}}`."""
     return json.loads((presets_folder() / "index.json").read_text(encoding="utf-8"))
 
 

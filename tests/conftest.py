@@ -78,3 +78,20 @@ def lm(preprocessor):
 def bare_lm(lm):
     """The same network without a preprocessor."""
     return GPT2CausalLM(lm.backbone, preprocessor=None)
+
+
+@pytest.fixture
+def run(capsys):
+    """`run(*arguments)` gives status, standard output and standard error of a command in this process."""
+
+    from keras_zoo.cli import main
+
+    def run(*arguments):
+        try:
+            status = main([str(x) for x in arguments])
+        except SystemExit as left:
+            status = left.code
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
