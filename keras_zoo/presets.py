@@ -34,6 +34,12 @@ class RecordLayout(Layout):
         self.head_wanted = self.task_class is not None and issubclass(task_class, self.task_class)
 
     def tokenizer_config(self, cls):
+        if self.record.get("tokenizer", {}) is None:
+            raise PresetError(
+                f"{cls.__name__} cannot express the vocabulary of {self.name!r}, which is of another kind. Pass "
+                "preprocessor=None for a model that takes tensors, and make its token ids elsewhere: what "
+                f"`keras-zoo download {self.name}` fetches has a tokenizer.json for the library `tokenizers`."
+            )
         assets = cls.load_assets(self.record["assets"]) if self.has_vocabulary else self.published.tokenizer_config(cls)
         return assets | self.record.get("tokenizer", {})
 

@@ -20,7 +20,7 @@ def add(commands):
         (
             "keras-zoo embed all_minilm_l6_v2_en 'A cat sleeps.' 'Stocks fell.'",
             "keras-zoo embed all_minilm_l6_v2_en --file titles.txt --out titles.npy",
-            "sort -u queries.txt | keras-zoo embed multilingual_e5_small - --prompt query > queries.jsonl",
+            "sort -u queries.txt | keras-zoo embed bge_small_v1.5_en - --prompt query > queries.jsonl",
         ),
     )
     command.add_argument("preset", help=PRESET)

@@ -56,6 +56,8 @@ def of_record(name):
         found |= {"layout": "keras_zoo", "folder": str(folder), "files": files_of(folder)}
     else:
         parts = {part: record.get(part) for part in ("config", "preprocessor", "task")}
+        if record.get("tokenizer", {}) is None:
+            parts["preprocessor"] = None
         holds = dict.fromkeys(record["sources"], "everything")
         holds |= dict.fromkeys(record.get("backbone_sources", ()), "the backbone alone")
         found["sources"] = [{"address": a, "layout": layout_of(a), "holds": what} for a, what in holds.items()]

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 import keras_zoo
-from keras_nlp.models import BertBackbone, BertMaskedLM, BertTextClassifier, CausalLM, GPT2CausalLM, TextClassifier
+from keras_nlp.models import (
+    BertBackbone,
+    BertMaskedLM,
+    BertTextClassifier,
+    CausalLM,
+    GPT2CausalLM,
+    TextClassifier,
+    TextEmbedder,
+    Tokenizer,
+)
 from keras_zoo import PresetError, Task, list_presets, registry, sources, weights
 from keras_zoo.config import argument_names
 from keras_zoo.records import index, layout_of, presets_folder, records, task_of
@@ -81,7 +90,7 @@ def test_schema(path):
         assert set(record.get("task", {})) <= set(argument_names(cls))
         if record.get("preprocessor"):
             assert set(record["preprocessor"]) <= set(argument_names(cls.preprocessor_class))
-        assert set(record.get("tokenizer", {})) <= set(argument_names(family.tokenizer) if family.tokenizer else ())
+        assert set(record.get("tokenizer") or {}) <= set(argument_names(family.tokenizer) if family.tokenizer else ())
         assert all(isinstance(text, str) for text in record.get("prompts", {}).values())
         # a byte count of the weights: four or two a parameter, and a head, tied tensors and stored masks beside them
         share = record["size"] / record["parameters"]
@@ -156,6 +165,20 @@ def test_filters():
 def test_what_nothing_has(asked, message):
     with pytest.raises(PresetError, match=message):
         list_presets(**asked)
+
+
+def test_a_vocabulary_that_no_tokenizer_reads(monkeypatch):
+    """Multilingual E5 has XLM-R's: an error says so before anything is fetched, and the model alone loads."""
+    monkeypatch.setitem(records()["multilingual_e5_small"]["config"], "vocabulary_size", 50)
+    name, options = "multilingual_e5_small", {"load_weights": False, "num_layers": 1}
+    with pytest.raises(
+        PresetError, match=f"BertTokenizer cannot express the vocabulary of '{name}'.*preprocessor=None"
+    ):
+        TextEmbedder.from_preset(name, **options)
+    with pytest.raises(PresetError, match="cannot express the vocabulary"):
+        Tokenizer.from_preset(name)
+    embedder = TextEmbedder.from_preset(name, preprocessor=None, **options)
+    assert (embedder.pooling_mode, embedder.normalize) == ("mean", True)
 
 
 @pytest.fixture
