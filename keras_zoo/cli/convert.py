@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from keras_zoo.cli.loading import PRESET, add_command, add_json, add_model_options, options
+from keras_zoo.cli.loading import PRESET, add_command, add_json, add_model_options, offline, options
 from keras_zoo.cli.show import files_of
 from keras_zoo.cli.tables import parse_count, print_json
 
@@ -53,7 +53,7 @@ def save(arguments, limit):
     """A task whole; of a preset without a task the backbone, and in this library's layout its tokenizer too."""
     from keras_zoo import Backbone, Task, presets
 
-    layout = presets.open_preset(arguments.source)
+    layout = presets.open_preset(arguments.source, **offline(arguments))
     if layout.task_class is not None:
         task = Task.from_preset(arguments.source, **options(arguments))
         task.save_to_preset(arguments.folder, format=arguments.format, **limit)

@@ -32,7 +32,11 @@ def add_model_options(command, dtype=True):
 
 def options(arguments):
     """What `from_preset` is given for `add_model_options`."""
-    return {"dtype": arguments.dtype} | ({"offline": True} if arguments.offline else {})
+    return {"dtype": arguments.dtype} | offline(arguments)
+
+
+def offline(arguments):
+    return {"offline": True} if arguments.offline else {}
 
 
 def load(arguments, preset, method=None, job=None, **overrides):
