@@ -9,6 +9,14 @@ from keras_zoo.cli.loading import PRESET, add_command, add_json
 from keras_zoo.cli.tables import count_text, print_fields, print_json, size_text
 
 MOST = 8  # classes that are named
+LAYOUTS = {
+    "NativeLayout": "keras_zoo",
+    "KerasHubLayout": "keras_hub",
+    "KerasCVLayout": "keras_cv",
+    "TransformersLayout": "transformers",
+    "TimmLayout": "timm",
+    "StateDictLayout": "state dict",
+}
 
 
 def add(commands):
@@ -86,7 +94,7 @@ def of_folder(preset):
         "task": task_name(cls),
         "class_name": cls.__name__,
         "family": layout.family.name,
-        "layout": layout.title,
+        "layout": LAYOUTS[type(layout).__name__],
         "license": licence(folder),
         "folder": str(folder),
         "files": files_of(folder),

@@ -17,7 +17,7 @@ import pytest
 
 from keras_nlp.models import BertBackbone, BertTextEmbedder, BertTextEmbedderPreprocessor, BertTokenizer, CausalLM
 from keras_nlp.testing import tiny_word_piece
-from keras_zoo import Backbone, Task, __version__, list_presets
+from keras_zoo import Backbone, Task, __version__, formats, list_presets
 from keras_zoo.cli import parser
 from keras_zoo.cli.tables import count_text, parse_count, size_text, table_lines
 from keras_zoo.registry import records
@@ -46,7 +46,8 @@ def pipe(monkeypatch):
 def embedder(tmp_path_factory):
     """A folder with a tiny embedder, and what loads from it."""
     keras.utils.set_random_seed(0)
-    backbone = BertBackbone(120, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=8, max_sequence_length=16)
+    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8, "max_sequence_length": 16}
+    backbone = BertBackbone(120, activation="gelu_approximate", **sizes)  # the one that every layout can say
     folder = tmp_path_factory.mktemp("presets") / "embedder"
     preprocessor = BertTextEmbedderPreprocessor(tiny_word_piece(BertTokenizer), sequence_length=16)
     BertTextEmbedder(backbone, preprocessor).save_to_preset(folder)
@@ -188,7 +189,7 @@ def test_show_what_is_embedded(run):
 def test_show_a_folder(run, embedder):
     status, out, _ = run("show", embedder[0])
     assert status == 0 and "TextEmbedder, BertTextEmbedder" in out and "pooling_mode='mean'" in out
-    assert "keras_zoo's own" in out and "float32" in out and "the folder does not say" in out
+    assert "layout         keras_zoo\n" in out and "float32" in out and "the folder does not say" in out
     (embedder[0] / "README.md").write_text("---\nlibrary_name: keras\nlicense: mit\n---\n# Mine\n")
     _, out, _ = run("show", embedder[0], "--json")
     found = json.loads(out)
@@ -312,6 +313,15 @@ def test_embed_refused(run, embedder, tmp_path):
     assert status == 1 and err == f"keras-zoo: {tmp_path / 'nothing.txt'}: No such file or directory\n"
     status, _, err = run("embed", PROSE, "x")
     assert status == 1 and "is a GPT2CausalLM, which does not give texts vectors" in err
+
+
+@pytest.mark.parametrize("layout", formats.WRITERS)
+def test_convert_to_any_layout(run, embedder, tmp_path, layout):
+    """From the folder that it writes the same model loads, in every layout that can be written."""
+    status, out, _ = run("convert", embedder[0], tmp_path / "other", "--format", layout)
+    assert (status, out) == (0, f"{tmp_path / 'other'}\n")
+    found, expected = (x.embed(["the king"]) for x in (Task.from_preset(tmp_path / "other"), embedder[1]))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_convert(run, embedder, tmp_path):
