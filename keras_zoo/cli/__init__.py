@@ -50,7 +50,6 @@ def main(argv=None):
     arguments.argv = sys.argv[1:] if argv is None else argv
     if not sys.stderr.isatty():
         no_progress_bars()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow speaks of processors on standard error
     try:
         choose_backend(arguments)
         status = arguments.run(arguments) or 0

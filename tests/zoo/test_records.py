@@ -91,6 +91,10 @@ def test_schema(path):
         if record.get("preprocessor"):
             assert set(record["preprocessor"]) <= set(argument_names(cls.preprocessor_class))
         assert set(record.get("tokenizer") or {}) <= set(argument_names(family.tokenizer) if family.tokenizer else ())
+        if (
+            "vocabulary" in record and record["tokenizer"] is not None
+        ):  # KerasHub's folders and others would differ in it
+            assert record["tokenizer"]["special_tokens_in_strings"]
         assert all(isinstance(text, str) for text in record.get("prompts", {}).values())
         # a byte count of the weights: four or two a parameter, and a head, tied tensors and stored masks beside them
         share = record["size"] / record["parameters"]
