@@ -9,6 +9,7 @@ from keras_zoo.cli.loading import PRESET, add_command, add_json
 from keras_zoo.cli.tables import count_text, print_fields, print_json, size_text
 
 MOST = 8  # classes that are named
+REMOTE = ("hf://", "kaggle://", "http://", "https://")
 LAYOUTS = {
     "NativeLayout": "keras_zoo",
     "KerasHubLayout": "keras_hub",
@@ -82,7 +83,7 @@ def of_folder(preset):
     from keras_zoo import formats, sources
     from keras_zoo.errors import PresetError
 
-    remote = "://" in preset and not preset.startswith("file://")
+    remote = preset.startswith(REMOTE)
     try:
         folder = sources.download(preset, offline=True) if remote else sources.locate(preset)[0]
     except PresetError as error:
@@ -101,7 +102,7 @@ def of_folder(preset):
     }
     with contextlib.suppress(PresetError):  # an architecture without weights
         tensors = layout.tensors().values()
-        found["parameters"] = sum(math.prod(tensor.shape) for tensor in tensors)
+        found["stored_values"] = sum(math.prod(tensor.shape) for tensor in tensors)  # masks and counters among them
         found["dtypes"] = sorted({str(tensor.dtype) for tensor in tensors})
     task = layout.task_config or {}
     found |= {"classes": task.get("class_names"), "num_classes": task.get("num_classes")}
@@ -118,7 +119,7 @@ def task_name(cls):
 def readable(found):
     """The same as texts, in the order in which a reader asks."""
     task, cls, family = found["task"], found["class_name"], found["family"]
-    parameters = found.get("parameters")
+    parameters, stored = found.get("parameters"), found.get("stored_values")
     size = found.get("size") or sum((found.get("files") or {}).values())
     classes = found["classes"]
     labels = [] if not classes else [", ".join(classes[:MOST]) + (", …" if len(classes) > MOST else "")]
@@ -126,7 +127,7 @@ def readable(found):
         "task": f"{task}, {cls}",
         "family": family,
         "parameters": None if parameters is None else f"{count_text(parameters)} ({parameters:,})",
-        "dtype": ", ".join(found.get("dtypes", ())),
+        "weights": None if stored is None else f"{count_text(stored)} numbers, {', '.join(found['dtypes'])}",
         "to fetch" if found.get("sources") else "size": size_text(size) if size else "no weights",
         "licence": found["license"] or "the folder does not say",
         "layout": found.get("layout"),

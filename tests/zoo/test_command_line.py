@@ -194,7 +194,7 @@ def test_show_a_folder(run, embedder):
     _, out, _ = run("show", embedder[0], "--json")
     found = json.loads(out)
     assert found["license"] == "mit" and found["dtypes"] == ["float32"]
-    assert found["parameters"] == embedder[1].count_params() and found["network"]["num_layers"] == 1
+    assert found["stored_values"] == embedder[1].count_params() and found["network"]["num_layers"] == 1
     _, out, _ = run("show", f"file://{records()[PROSE]['folder']}")
     assert "GPT2CausalLM" in out and "float16" in out
 
