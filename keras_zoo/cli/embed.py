@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from keras_zoo.cli.inputs import add_texts, texts_of
-from keras_zoo.cli.loading import PRESET, add_command, add_model_options, load
+from keras_zoo.cli.loading import PRESET, REMOTE, add_command, add_model_options, load
 
 SUFFIXES = (".npy", ".npz", ".jsonl")
 
@@ -37,7 +37,7 @@ def run(arguments):
     if arguments.out is not None and arguments.out.suffix not in SUFFIXES:
         arguments.usage.error(f"--out must end with one of {', '.join(SUFFIXES)}; got {str(arguments.out)!r}")
     texts = texts_of(arguments)
-    prompt = "" if arguments.prompt is None else prompt_of(arguments.preset, arguments.prompt)
+    prompt = "" if arguments.prompt is None else prompt_of(arguments)
     embedder = load(arguments, arguments.preset, "embed", "give texts vectors")
     vectors = embedder.embed([prompt + text for text in texts], arguments.batch_size)
     if arguments.out is None:
@@ -65,15 +65,18 @@ def write_lines(file, texts, vectors):
         print(json.dumps({"text": text, "vector": numbers}, ensure_ascii=False), file=file)
 
 
-def prompt_of(preset, name):
-    """The prompt of this name, by the preset's record or by the sentence-transformers file in a folder."""
+def prompt_of(arguments):
+    """The prompt that was asked for, by the preset's record or by the sentence-transformers file in its folder."""
+    from keras_zoo import sources
     from keras_zoo.formats.files import read_json
     from keras_zoo.records import records
 
-    settings = Path(preset) / "config_sentence_transformers.json"
+    preset, name = arguments.preset, arguments.prompt
     if preset in records():
         prompts = records()[preset].get("prompts", {})
     else:
+        folder = sources.download(preset, arguments.offline) if preset.startswith(REMOTE) else sources.locate(preset)[0]
+        settings = folder / "config_sentence_transformers.json"
         prompts = (read_json(settings).get("prompts") or {}) if settings.is_file() else {}
     if name not in prompts:
         known = f"it has {', '.join(sorted(prompts))}" if prompts else "it has none"

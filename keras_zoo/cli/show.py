@@ -5,11 +5,10 @@ import json
 import math
 from pathlib import Path
 
-from keras_zoo.cli.loading import PRESET, add_command, add_json
+from keras_zoo.cli.loading import PRESET, REMOTE, add_command, add_json
 from keras_zoo.cli.tables import count_text, print_fields, print_json, size_text
 
 MOST = 8  # classes that are named
-REMOTE = ("hf://", "kaggle://", "http://", "https://")
 LAYOUTS = {
     "NativeLayout": "keras_zoo",
     "KerasHubLayout": "keras_hub",

@@ -11,12 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
-from keras_nlp.models import BertBackbone, BertTextEmbedder, BertTextEmbedderPreprocessor, BertTokenizer, CausalLM
-from keras_nlp.testing import tiny_word_piece
+from keras_nlp.models import BertTextEmbedder, BertTokenizer, CausalLM
 from keras_zoo import Backbone, Task, __version__, formats, list_presets
 from keras_zoo.cli import parser
 from keras_zoo.cli.tables import count_text, parse_count, size_text, table_lines
@@ -40,18 +38,6 @@ def pipe(monkeypatch):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
 
     return pipe
-
-
-@pytest.fixture(scope="module")
-def embedder(tmp_path_factory):
-    """A folder with a tiny embedder, and what loads from it."""
-    keras.utils.set_random_seed(0)
-    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8, "max_sequence_length": 16}
-    backbone = BertBackbone(120, activation="gelu_approximate", **sizes)  # the one that every layout can say
-    folder = tmp_path_factory.mktemp("presets") / "embedder"
-    preprocessor = BertTextEmbedderPreprocessor(tiny_word_piece(BertTokenizer), sequence_length=16)
-    BertTextEmbedder(backbone, preprocessor).save_to_preset(folder)
-    return folder, BertTextEmbedder.from_preset(folder)
 
 
 # Helps, versions, and how quick they are.

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from loopback_hub import serving
 
@@ -53,6 +54,17 @@ def test_generate_offline(run, hub):
     assert run("generate", ADDRESS, "the king", *options, "--offline")[0] == 1
     status, out, _ = run("generate", ADDRESS, "the king", *options)
     assert status == 0 and run("generate", ADDRESS, "the king", *options, "--offline")[:2] == (0, out)
+
+
+def test_embed_with_the_prompt_of_an_address(run, embedder, tmp_path, use_hub):
+    folder = tmp_path / "vectors"
+    embedder[1].save_to_preset(folder, format="transformers")
+    (folder / "config_sentence_transformers.json").write_text('{"prompts": {"query": "the queen "}}')
+    with serving({"me/vectors": folder}) as hub:
+        use_hub(hub)
+        status, out, _ = run("embed", "hf://me/vectors", "sang", "--prompt", "query")
+    assert status == 0
+    np.testing.assert_allclose(json.loads(out)["vector"], embedder[1].embed("the queen sang"), atol=1e-6)
 
 
 def test_cache(run, hub, tmp_path):
