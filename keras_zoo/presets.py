@@ -28,8 +28,18 @@ class RecordLayout(Layout):
         if "classes" in record:
             self.task_config = self.task_config | {"class_names": registry.class_names(record)}
         self.preprocessor_config = record.get("preprocessor", {})
+        self.head_wanted = False
+
+    def choose(self, task_class):
+        self.head_wanted = self.task_class is not None and issubclass(task_class, self.task_class)
 
     def tokenizer_config(self, cls):
+        if self.record.get("tokenizer", {}) is None:
+            raise PresetError(
+                f"{cls.__name__} cannot express the vocabulary of {self.name!r}, which is of another kind. Pass "
+                "preprocessor=None for a model that takes tensors, and make its token ids elsewhere: what "
+                f"`keras-zoo download {self.name}` fetches has a tokenizer.json for the library `tokenizers`."
+            )
         assets = cls.load_assets(self.record["assets"]) if self.has_vocabulary else self.published.tokenizer_config(cls)
         return assets | self.record.get("tokenizer", {})
 
@@ -43,13 +53,34 @@ class RecordLayout(Layout):
 
     @functools.cached_property
     def published(self):
-        return formats.open_folder(sources.fetch_record(self.name, self.record))
+        """The layout of the first source that answers; sources without a head are not asked where it is wanted."""
+        headless = self.record.get("backbone_sources", [])
+        addresses = self.record["sources"] + ([] if self.head_wanted else headless)
+        try:
+            return formats.open_folder(sources.fetch_record(self.name, self.record | {"sources": addresses}))
+        except PresetError as error:
+            if not (headless and self.head_wanted):
+                raise
+            raise PresetError(
+                f"{error}\nNot asked, since they hold no head of a {self.task_class.__name__}: {', '.join(headless)}. "
+                f"{self.family.backbone.__name__}.from_preset and other tasks, whose heads are new, load from them too."
+            ) from error
 
     def tensors(self):
         return self.published.tensors()
 
     def bindings(self, model, tensors):
-        return self.published.bindings(model, tensors)
+        """Those of the source. A head that the record promises must be there: it would be random without a sign."""
+        bindings, ignored = self.published.bindings(model, tensors)
+        if self.head_wanted:
+            below = {weight.path for weight in model.backbone.weights}
+            missing = [weight.path for weight in model.weights if weight.path not in {*below, *bindings}]
+            if missing:
+                raise PresetError(
+                    f"{self.name!r} is a {self.task_class.__name__}, but what was fetched for it has no such head: "
+                    f"{', '.join(missing[:5])} would be random. {self.family.backbone.__name__}.from_preset loads it."
+                )
+        return bindings, ignored
 
 
 def open_preset(preset):
@@ -84,6 +115,8 @@ def load_task(cls, preset, load_weights, dtype, overrides):
     task_class = suitable(cls, next((c for c in candidates if fits(c, cls)), candidates[0]), preset)
     own, below = argument_names(task_class), argument_names(layout.family.backbone)
     refuse_unknown(overrides, own + below, task_class)
+    if load_weights:
+        layout.choose(task_class)
     saved = layout.task_config if layout.task_class and issubclass(task_class, layout.task_class) else {}
     config = saved | {k: v for k, v in overrides.items() if k in (*own, *ANY_MODEL)}
     if isinstance(overrides.get("class_names"), list | tuple) and "num_classes" in own:

@@ -19,6 +19,9 @@ class Layout:
     family = task_class = preprocessor_class = None
     has_weights = True
 
+    def choose(self, task_class):
+        """Is told which task will be built, before anything is fetched."""
+
     def tokenizer_config(self, cls):
         """The arguments of the tokenizer, of class `cls`, its vocabulary included."""
         raise NotImplementedError
