@@ -100,6 +100,12 @@ def known_class(model):
     return found
 
 
+def preprocessor_class(preprocessor, task=None):
+    """The class to save `preprocessor` as: of one that families share that which `task`'s family has for it."""
+    own = None if task is None else known_class(task).preprocessor_class
+    return own if own is not None and issubclass(own, type(preprocessor)) else known_class(preprocessor)
+
+
 def presets_folder():
     """Where preset records and embedded presets lie: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).parent

@@ -107,6 +107,22 @@ def open_tensors(folder, stem="model"):
 
 def write_tensors(folder, arrays, stem="model", max_shard_bytes=5_000_000_000, metadata=None):
     """Writes `{name: array}` as one file, or as indexed shards where it is larger than `max_shard_bytes`."""
+    shards = in_shards(arrays, max_shard_bytes)
+    if len(shards) == 1:
+        save(shards[0], metadata, Path(folder) / f"{stem}.safetensors")
+        return
+    weight_map = {}
+    for number, shard in enumerate(shards, 1):
+        file = f"{stem}-{number:05}-of-{len(shards):05}.safetensors"
+        save(shard, metadata, Path(folder) / file)
+        weight_map |= dict.fromkeys(shard, file)
+    total = sum(array.nbytes for array in arrays.values())
+    index = {"metadata": {"total_size": total}, "weight_map": weight_map}
+    (Path(folder) / f"{stem}.safetensors.index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
+
+
+def in_shards(arrays, max_shard_bytes):
+    """`{name: array}` as a list of such, each not above `max_shard_bytes`, unless it is one array that is larger."""
     if not max_shard_bytes > 0:
         raise ValueError(f"max_shard_size must be greater than 0; got {max_shard_bytes / 1e9}.")
     shards, room = [{}], max_shard_bytes
@@ -116,24 +132,21 @@ def write_tensors(folder, arrays, stem="model", max_shard_bytes=5_000_000_000, m
             room = max_shard_bytes
         shards[-1][name] = array
         room -= array.nbytes
-    if len(shards) == 1:
-        save(shards[0], Path(folder) / f"{stem}.safetensors", metadata)
-        return
-    weight_map = {}
-    for number, shard in enumerate(shards, 1):
-        file = f"{stem}-{number:05}-of-{len(shards):05}.safetensors"
-        save(shard, Path(folder) / file, metadata)
-        weight_map |= dict.fromkeys(shard, file)
-    total = sum(array.nbytes for array in arrays.values())
-    index = {"metadata": {"total_size": total}, "weight_map": weight_map}
-    (Path(folder) / f"{stem}.safetensors.index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
+    return shards
 
 
-def save(arrays, path, metadata):
-    """One file, with the permissions any new file gets; the library makes it private to the user."""
+def save(arrays, metadata, path):
+    """One file, with the permissions any new file gets; the library makes it private to the user.
+
+    `OSError` where the disk is full, which is another error of the library's.
+    """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     path.touch()
     mode = path.stat().st_mode
-    save_file(dict(arrays), path, metadata=metadata)
+    try:
+        save_file(dict(arrays), path, metadata=metadata)
+    except SafetensorError as error:
+        raise OSError(f"{path.name}: {error}") from error
     path.chmod(mode)

@@ -369,7 +369,7 @@ def test_bad_save_options(lm, tmp_path):
     for options, message in (
         ({"weights_dtype": "int8"}, "weights_dtype must be one of"),
         ({"max_shard_size": 0}, "greater than 0"),
-        ({"shards": 3}, r"does not take \['shards'\]; it takes max_shard_size, weights_dtype, record\."),
+        ({"shards": 3}, r"does not take \['shards'\]; it takes max_shard_size, weights_dtype, merge_lora, record\."),
         ({"format": "transformers", "weights_dtype": "float16"}, r"does not take .*; it takes max_shard_size\."),
     ):
         with pytest.raises(ValueError, match=message):
