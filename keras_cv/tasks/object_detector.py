@@ -31,6 +31,8 @@ class ObjectDetector(Fusing, Detecting, Task):
     """
 
     preprocessor_class = ObjectDetectorPreprocessor
+    pipeline_tag = "object-detection"
+    card_example = 'print(model.predict(np.zeros((64, 64, 3), "uint8"))["num_detections"])  # or the path of an image'
     head_arguments = ("num_classes",)
     needs_labels = True
 
