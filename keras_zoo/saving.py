@@ -87,4 +87,4 @@ def replace(stage, target, replaced):
 def interrupted(folder):
     """A sentence on a save of `folder` that was killed half-way, empty where there was none."""
     found = sorted(Path(folder).glob(f"{STAGE}*/{OLD}"))
-    return f" A save was killed half-way: what was there before lies in {found[0]}." if found else ""
+    return f"A save was killed half-way; what was there before lies in {found[0]}." if found else ""

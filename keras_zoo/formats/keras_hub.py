@@ -23,6 +23,7 @@ from keras_zoo.formats.files import read_json
 from keras_zoo.formats.hdf5_file import open_tensors, read_header
 from keras_zoo.formats.keras_objects import bound, described, dtype_of, recognised
 from keras_zoo.formats.layout import Layout
+from keras_zoo.formats.supported import advice
 
 PACKAGES = ("keras_hub", "keras_nlp")
 MODEL, TASK = "model.weights/", "task.weights/"  # before the names of the tensors of either file
@@ -49,8 +50,6 @@ class HubCheckpoint:
 
 
 class KerasHubLayout(Layout):
-    title = "KerasHub's (config.json with registered_name keras_hub>… or keras_nlp>…)"
-
     def __init__(self, folder, config):
         self.folder = folder
         files = (folder / f"{part}.json" for part in ("config", "task", "preprocessor", "tokenizer", "image_converter"))
@@ -149,4 +148,5 @@ def family_of(path, name, config):
         if hub is not None and (hub.named(name) or name in hub.image_converters):
             return family
         known += hub.classes if hub is not None else ()
-    raise PresetError(f"{path} names the class {name!r}; of KerasHub's classes are known: {', '.join(sorted(known))}.")
+    message = f"{path} names the class {name!r}; of KerasHub's classes are known: {', '.join(sorted(known))}."
+    raise PresetError(advice(message))

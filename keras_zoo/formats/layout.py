@@ -16,7 +16,6 @@ class Layout:
     origin                     where the model came from that was saved here, see `keras_zoo.origin`
     """
 
-    title = ""
     backbone_config = task_config = preprocessor_config = None
     family = task_class = preprocessor_class = adapters = None
     has_weights = True

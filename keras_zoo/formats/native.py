@@ -29,8 +29,6 @@ ADAPTERS = "model.lora.safetensors"
 
 
 class NativeLayout(Layout):
-    title = "keras_zoo's own (config.json with class_name)"
-
     def __init__(self, folder, config):
         self.folder = folder
         if config is None:  # a tokenizer or preprocessor saved alone

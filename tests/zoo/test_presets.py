@@ -189,7 +189,7 @@ BROKEN_CONFIGS = {
     "not JSON": (lambda p: p.write_text("{"), "cannot be read"),
     "a list": (lambda p: p.write_text("[]"), "JSON object"),
     "not text": (lambda p: p.write_bytes(b"\xff\xfe\x00"), "cannot be read"),
-    "another library": (lambda p: p.write_text('{"foo": 1}'), "known layouts are"),
+    "another library": (lambda p: p.write_text('{"foo": 1}'), r"has \['foo'\](.|\n)*\| transformers \|"),
     "unknown class": (lambda p: edit(p, lambda d: d.update(class_name="os.system")), "no family here has"),
     "unknown model type": (lambda p: p.write_text('{"model_type": "llama"}'), "known model types are"),
     "a key too many": (lambda p: edit(p, lambda d: d["config"].update(depth=3)), "does not fit GPT2Backbone"),
