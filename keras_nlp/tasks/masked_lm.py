@@ -123,7 +123,7 @@ class MaskedLM(ByLength, Task):
 
     @property
     def card_example(self):
-        return f'print(model.predict(["The capital of France is {self.preprocessor.tokenizer.mask_token}."], top_k=3))'
+        return f'print(model.predict(["{self.preprocessor.tokenizer.mask_token} is the capital of France."], top_k=3))'
 
     def compile(self, optimizer="auto", loss="auto", *, weighted_metrics="auto", **kwargs):
         """As `keras.Model.compile`; by default Adam at 5e-5, cross-entropy and accuracy over the hidden tokens."""
