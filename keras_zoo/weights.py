@@ -178,14 +178,14 @@ class Stored:
     """A tensor that is to be written: its shape and dtype are known, `read()` computes its values.
 
     It consists of `parts`, pairs of `Binding` and weight in the order of their indices; of a weight in `adapted` the
-    values are those with the adapter merged in.
+    values are those with the adapter merged in. They are rounded to `dtype` where it is given.
     """
 
-    def __init__(self, parts, adapted):
+    def __init__(self, parts, adapted, dtype=None):
         self.parts, self.adapted = parts, adapted
         binding, weight = parts[0]
         self.shape = binding.stored_shape(tuple(weight.shape))
-        self.dtype = numpy_dtype(keras.backend.standardize_dtype(weight.dtype))
+        self.dtype = numpy_dtype(dtype or keras.backend.standardize_dtype(weight.dtype))
 
     @property
     def nbytes(self):
@@ -196,22 +196,19 @@ class Stored:
             to_array(self.adapted[id(weight)].merged() if id(weight) in self.adapted else weight)
             for _, weight in self.parts
         ]
-        return self.parts[0][0].give(np.concatenate(arrays, axis=-1) if len(arrays) > 1 else arrays[0])
+        array = self.parts[0][0].give(np.concatenate(arrays, axis=-1) if len(arrays) > 1 else arrays[0])
+        return array.astype(self.dtype, copy=False)
 
 
-def stored(model, bindings, merge_lora=True):
+def stored(model, bindings, merge_lora=True, dtype=None):
     """`{tensor name: Stored}` of what `bindings` name, with adapters merged in or left out: the reverse of `fill`."""
     adapted = {id(adapter.base): adapter for adapter in lora.adapters(model)} if merge_lora else {}
     parts = {}
     for weight in bound(model, bindings):
         binding = bindings[weight.path]
         parts.setdefault(binding.name, []).append((binding, weight))
-    return {name: Stored(sorted(found, key=lambda part: part[0].index), adapted) for name, found in parts.items()}
-
-
-def collect(model, bindings, merge_lora=True):
-    """`{tensor name: array}` of all that `stored` names."""
-    return {name: tensor.read() for name, tensor in stored(model, bindings, merge_lora).items()}
+    parts = {name: sorted(found, key=lambda part: part[0].index) for name, found in parts.items()}
+    return {name: Stored(found, adapted, dtype) for name, found in parts.items()}
 
 
 def to_array(weight):

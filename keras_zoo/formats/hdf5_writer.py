@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from keras_zoo.formats.files import write_json
-from keras_zoo.formats.safetensors_file import in_shards
+from keras_zoo.formats.safetensors_file import in_shards, write_values
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 OF_A_TENSOR = 4096  # bytes that the description of a tensor takes at most
@@ -48,9 +48,8 @@ def write_file(path, tensors):
     offsets = lay_out(path, tensors)
     with open(path, "r+b") as file:
         for name, tensor in tensors.items():
-            if tensor.nbytes:
-                file.seek(offsets[name])
-                file.write(np.ascontiguousarray(tensor.read()).view("uint8").data)
+            file.seek(offsets[name] or 0)  # none of a tensor without values
+            write_values(file, tensor)
 
 
 def reserve(path, size):

@@ -120,12 +120,11 @@ def write(
     if backbone is not None:
         model = task or backbone
         write_json(folder / "config.json", described(backbone))
-        arrays, adapters = weights.collect(model, weights.native_bindings(model), merge_lora), lora.adapters(backbone)
-        if weights_dtype is not None and weights_dtype not in STORED_DTYPES:
+        if weights_dtype not in (None, *STORED_DTYPES):
             raise ValueError(f"weights_dtype must be one of {STORED_DTYPES}; got {weights_dtype!r}.")
-        if weights_dtype is not None:
-            arrays = {name: array.astype(weights.numpy_dtype(weights_dtype)) for name, array in arrays.items()}
-        write_tensors(folder, arrays, max_shard_bytes=int(max_shard_size * 1e9), metadata={"format": "keras_zoo"})
+        tensors = weights.stored(model, weights.native_bindings(model), merge_lora, weights_dtype)
+        write_tensors(folder, tensors, max_shard_bytes=int(max_shard_size * 1e9), metadata={"format": "keras_zoo"})
+        adapters = lora.adapters(backbone)
         if adapters and not merge_lora:
             save(*lora_file.stored(backbone), folder / ADAPTERS)
         came_from = {"origin": origin.to_save(model, adapters, merge_lora)}

@@ -225,15 +225,15 @@ def write(folder, backbone=None, task=None, preprocessor=None, tokenizer=None, m
     prefix = checkpoint.prefix if head is not None and head.prefixed else ""
     bindings = checkpoint.bindings(model, head, prefix)
     without = () if head is None else head.without
-    arrays = weights.collect(model, {path: b for path, b in bindings.items() if path.split("/")[0] not in without})
-    arrays |= {prefix + name: array for name, array in checkpoint.write_extra(backbone).items()}
+    tensors = weights.stored(model, {path: b for path, b in bindings.items() if path.split("/")[0] not in without})
+    tensors |= {prefix + name: array for name, array in checkpoint.write_extra(backbone).items()}
     config |= {
         "model_type": checkpoint.model_type,
         "architectures": [checkpoint.architecture if head is None else head.architecture],
         "dtype": backbone.dtype_policy.variable_dtype,
     }
     write_json(folder / "config.json", config)
-    write_tensors(folder, arrays, max_shard_bytes=int(max_shard_size * 1e9), metadata={"format": "pt"})
+    write_tensors(folder, tensors, max_shard_bytes=int(max_shard_size * 1e9), metadata={"format": "pt"})
     if head is not None:
         head.write_folder(task, folder)
     if preprocessor is not None:

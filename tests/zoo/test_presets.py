@@ -312,7 +312,7 @@ def test_saving_is_all_or_nothing(lm, folder, monkeypatch):
     def full_disk(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("safetensors.numpy.save_file", full_disk)
+    monkeypatch.setattr("keras_zoo.formats.native.write_tensors", full_disk)
     with pytest.raises(PresetError, match=r"No space left on device(.|\n)*untouched"):
         lm.save_to_preset(folder)
     with pytest.raises(PresetError, match="No space left"):
