@@ -5,12 +5,12 @@ import functools
 import inspect
 from pathlib import Path
 
-from keras_zoo import formats, lora, reading, registry, saving, sources, weights
+from keras_zoo import formats, model_card, origin, reading, registry, saving, sources, weights
 from keras_zoo.config import argument_names
 from keras_zoo.errors import PresetError
+from keras_zoo.formats import lora_file
 from keras_zoo.formats.layout import Layout
 
-GENERATED = "<!-- This card was written by keras-zoo; without this line it is kept as it is. -->"
 PARTS = ("task", "backbone", "preprocessor", "tokenizer")  # what is saved, and no option of saving
 DEPTHS = ("num_layers", "stackwise_num_blocks", "stackwise_depth")  # arguments that say how much is built
 ANY_MODEL = ("name", "trainable")  # arguments that Keras gives every model
@@ -105,7 +105,8 @@ def load_backbone(cls, preset, load_weights, dtype, overrides):
     layout = open_preset(preset)
     cls = suitable(cls, layout.family.backbone, preset)
     refuse_unknown(overrides, argument_names(cls), cls)
-    return build(layout, lambda: make_backbone(cls, layout, dtype, overrides), load_weights)
+    backbone = build(layout, lambda: make_backbone(cls, layout, dtype, overrides), load_weights)
+    return remembered(backbone, preset, layout, load_weights)
 
 
 def load_task(cls, preset, load_weights, dtype, overrides):
@@ -142,6 +143,7 @@ def load_task(cls, preset, load_weights, dtype, overrides):
         return construct(task_class, {"backbone": backbone} | config)
 
     task = build(layout, make, load_weights, task_class.class_weights if new_classes else ())
+    remembered(task, preset, layout, load_weights)
     if not task.compiled:
         task.compile()
     return task
@@ -185,6 +187,15 @@ def build(layout, make, load_weights, anew=()):
         left = {path for path in bindings for pattern in anew if fnmatch.fnmatch(path, pattern)}
         ignored = (*ignored, *(bindings.pop(path).name for path in left))
         weights.fill(model, bindings, reader, ignored)
+    return model
+
+
+def remembered(model, preset, layout, load_weights):
+    """`model` with what was saved beside its weights: adapters, and where those came from."""
+    if load_weights and layout.has_weights:
+        if layout.adapters is not None:
+            lora_file.read(layout.adapters, getattr(model, "backbone", model))
+        origin.remember(model, origin.of_preset(preset, layout.origin))
     return model
 
 
@@ -253,18 +264,15 @@ def save(folder, format="keras_zoo", **what):
         accepted = ", ".join(name for name in accepted if name not in PARTS)
         raise ValueError(f"save_to_preset with format={format!r} does not take {unknown}; it takes {accepted}.")
     model = what.get("task") or what.get("backbone")
-    card = Path(folder) / "README.md"
-    own_card = not card.exists() or GENERATED in card.read_text(encoding="utf-8", errors="replace")
-    with saving.staged(folder, replaces_model=model is not None) as stage:
+    with saving.staged(folder, *replaced(Path(folder), format, what, model)) as stage:
         formats.WRITERS[format](stage, **what)
-        if model is not None and own_card:
-            (stage / "README.md").write_text(model_card(Path(folder).name, model), encoding="utf-8")
+        if model is not None and not model_card.is_ones_own(Path(folder) / "README.md"):
+            model_card.write(stage / "README.md", Path(folder).resolve().name, model, format, what)
 
 
-def model_card(name, model):
-    kind = type(model).__name__
-    room = type(model).__module__.split(".")[0]
-    return (
-        f"# {name}\n\nA `{kind}` with {lora.count_plain(model):,} parameters.\n\n```python\nimport {room}\n\n"
-        f'model = {room}.models.{kind}.from_preset("path/to/{name}")\n```\n\n{GENERATED}\n'
-    )
+def replaced(folder, format, what, model):
+    """Patterns of the files in `folder` that would contradict what is written."""
+    if model is None:
+        return ()
+    new = getattr(model, "preprocessor", None) is not None or not formats.is_of(folder, format)
+    return (saving.OF_A_MODEL, saving.OF_A_PREPROCESSOR) if new else (saving.OF_A_MODEL,)

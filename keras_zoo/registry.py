@@ -97,6 +97,12 @@ def known_class(model):
     return found
 
 
+def preprocessor_class(preprocessor, task=None):
+    """The class to save `preprocessor` as: of one that families share that which `task`'s family has for it."""
+    own = None if task is None else known_class(task).preprocessor_class
+    return own if own is not None and issubclass(own, type(preprocessor)) else known_class(preprocessor)
+
+
 def list_presets(family=None, task=None, max_parameters=None, embedded=None):
     """`{name: record}` of all presets, or of those that fit everything that is asked for.
 
