@@ -9,6 +9,8 @@ from keras_zoo.errors import PresetError
 from keras_zoo.preprocessor import Preprocessor
 from keras_zoo.registry import Family, list_presets
 from keras_zoo.schedules import WarmUpDecay
+from keras_zoo.sources import download as download_preset
+from keras_zoo.sources.upload import upload_preset
 from keras_zoo.task import Task
 from keras_zoo.torch_module import TorchModule
 
@@ -22,5 +24,7 @@ __all__ = [
     "WarmUpDecay",
     "WeightsEMA",
     "__version__",
+    "download_preset",
     "list_presets",
+    "upload_preset",
 ]

@@ -1,0 +1,253 @@
+"""`hf://owner/name[@revision][/folder]` through `huggingface_hub`, which brings cache, tokens, mirrors and progress.
+
+Its cache has a folder for each commit. Beside it, a record of this package's says which commit an address led to and what
+files the repository has there, so that a load that finds all it needs asks no server.
+"""
+
+import glob
+import logging
+import re
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import unquote
+
+from keras_zoo.errors import PresetError
+from keras_zoo.formats.files import STATE_DICTS, read_json
+from keras_zoo.sources import blobs, cache, choice, reasons, transfer
+
+FORM = "hf://owner/name, hf://owner/name@revision, and either with /folder or /file.pth after it"
+# A revision with slashes is one of the hub's own, or written with %2F.
+ADDRESS = re.compile(r"([\w.-]+/[\w.-]+)(?:@(refs/\w+/[^/]+|[^/]+))?(?:/(.+?))?/?")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+log = logging.getLogger("keras_zoo")
+
+
+class Missing(Exception):
+    """Files that a load needs are not in the cache."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """What an address names."""
+
+    address: str
+    name: str
+    revision: str = "main"
+    inner: str = ""  # the folder, or the file of weights, inside
+
+    @classmethod
+    def at(cls, address):
+        found = ADDRESS.fullmatch(address.removeprefix("hf://"))
+        if found is None or ".." in (found[3] or "").split("/"):
+            raise PresetError(f"{address!r} is not an address of the hub; those are {FORM}.")
+        return cls(address, found[1], unquote(found[2] or "main"), found[3] or "")
+
+    @property
+    def is_file(self):
+        return self.inner.endswith(STATE_DICTS)
+
+    @property
+    def folder(self):
+        return str(Path(self.inner).parent).strip(".") if self.is_file else self.inner
+
+    def needed(self, names, weights, read):
+        """Of a repository's files `names` those that a load reads; `read(name)` gives the JSON object in one."""
+        if self.is_file:
+            if self.inner not in names:
+                raise PresetError(f"{self.address!r}: the repository has no file {self.inner!r}.")
+            return [self.inner]
+        prefix = f"{self.folder}/" if self.folder else ""
+        inside = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+        if not inside:
+            raise PresetError(f"{self.address!r}: the repository has no folder {self.folder!r}.")
+        return [prefix + name for name in choice.needed(inside, weights, lambda name: read(prefix + name))]
+
+    @cached_property
+    def key(self):
+        from huggingface_hub import constants
+
+        return "\n".join((constants.ENDPOINT, str(constants.HF_HUB_CACHE), self.name, self.revision))
+
+    @property
+    def page(self):
+        from huggingface_hub import constants
+
+        return f"{constants.ENDPOINT}/{self.name}"
+
+
+def fetch(address, offline=False, weights=True, refresh=False):
+    """The local folder (or file) of an address. `weights` as for `keras_zoo.sources.choice.needed`."""
+    from huggingface_hub import constants
+
+    repository = Repository.at(address)
+    if not refresh and (path := recorded(repository, weights)) is not None:
+        return path
+    if offline or constants.HF_HUB_OFFLINE:
+        try:
+            return cached(repository, weights)
+        except Missing as missing:
+            said = "offline=True was given" if offline else "HF_HUB_OFFLINE is set"
+            raise PresetError(
+                f"{address!r} is not whole in the cache {constants.HF_HUB_CACHE}: {missing}. The network may not be used, "
+                f"since {said}; fetch it once without, by keras_zoo.download_preset({address!r})."
+            ) from None
+    with cache.lock(repository.page, required=False):
+        if not refresh and (path := recorded(repository, weights)) is not None:
+            return path
+        try:
+            return download(repository, weights)
+        except PresetError:
+            raise
+        except Exception as error:  # the client raises its own, the HTTP library's and the file system's errors
+            return instead(repository, weights, error)
+
+
+def instead(repository, weights, error):
+    """What is in the cache where the hub could not be asked; else the reason is raised."""
+    from huggingface_hub import get_token
+
+    facts = {"page": repository.page, "revision": repository.revision, "token": get_token() is not None}
+    reason, transient = reasons.explained(error, repository.address, "hf", **facts)
+    if not transient:
+        raise reason from error
+    try:
+        path = cached(repository, weights)
+    except (Missing, PresetError):
+        raise reason from error
+    log.warning("%s What the cache has is taken.", reason)
+    return path
+
+
+def snapshot(name, commit):
+    """The folder of a commit in the client's cache, as its documentation describes it."""
+    return storage(name) / "snapshots" / commit
+
+
+def storage(name):
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE).expanduser() / f"models--{name.replace('/', '--')}"
+
+
+def reference(name, revision):
+    """The commit that a revision was last known to be, None where the cache does not say."""
+    if COMMIT.fullmatch(revision):
+        return revision
+    try:
+        return (storage(name) / "refs" / revision).read_text(encoding="utf-8").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
+def recorded(repository, weights):
+    """Where all that a load needs lies, going by the record of an earlier one; None where that is not so."""
+    record = cache.read_record("hub", repository.key)
+    if record is None:
+        return None
+    name, commit, sizes = record.get("name"), record.get("commit"), record.get("files")
+    if not (isinstance(name, str) and isinstance(sizes, dict) and COMMIT.fullmatch(str(commit))):
+        return None
+    if reference(name, repository.revision) not in (commit, None):
+        return None  # another program has fetched a newer one
+    try:
+        return complete(repository, snapshot(name, commit), sizes, weights)
+    except (Missing, PresetError):
+        return None
+
+
+def complete(repository, folder, sizes, weights):
+    """The path of a preset in the folder of a commit, whose repository has files of these `sizes` (None: unknown)."""
+
+    def read(name):
+        if not (folder / name).is_file():
+            raise Missing(f"{name} is missing")
+        return read_json(folder / name)
+
+    needed = repository.needed(list(sizes), weights, read)
+    lacking = [name for name in needed if not there(folder / name, sizes[name])]
+    if lacking:
+        raise Missing(f"missing are {', '.join(lacking[:5])}{' …' if len(lacking) > 5 else ''}")
+    return folder / repository.inner
+
+
+def there(path, size):
+    return path.is_file() and size in (None, path.stat().st_size)
+
+
+def cached(repository, weights):
+    """The path of a preset in the cache, which any program that uses the client may have filled; else `Missing`."""
+    commit = reference(repository.name, repository.revision)
+    folder = None if commit is None else snapshot(repository.name, commit)
+    if folder is None or not folder.is_dir():
+        raise Missing(f"there is nothing of {repository.name} at {repository.revision!r}")
+    sizes = listed(repository.name, commit)
+    known = sizes is not None
+    if not known:
+        sizes = {file.relative_to(folder).as_posix(): None for file in folder.rglob("*") if file.is_file()}
+    path = complete(repository, folder, sizes, weights)
+    if weights and not known and not choice.has_weights([Path(name).name for name in sizes]):
+        raise Missing("there are no weights")
+    return path
+
+
+def listed(name, commit):
+    """`{file: size}` of a commit by the client's own note of it, which newer ones make; None without."""
+    import huggingface_hub
+
+    try:
+        return {file.path: file.size for file in huggingface_hub.get_cached_repo_tree(name, revision=commit)}
+    except Exception:  # older clients do not have it, and what it raises is the newer ones' own
+        return None
+
+
+def download(repository, weights):
+    """Fetches what is not there yet, checks it, and makes the record."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    api = huggingface_hub.HfApi(endpoint=constants.ENDPOINT, library_name="keras-zoo")
+
+    def ask():
+        options = {"revision": repository.revision, "files_metadata": True, "timeout": constants.HF_HUB_ETAG_TIMEOUT}
+        return api.model_info(repository.name, **options)
+
+    info = transfer.patiently(ask)
+    if info.id and info.id != repository.name:
+        warnings.warn(f"{repository.name!r} has been renamed to {info.id!r}; use 'hf://{info.id}'.", stacklevel=2)
+    name, commit = info.id or repository.name, info.sha
+    files = {file.rfilename: file for file in info.siblings or ()}
+    folder = snapshot(name, commit)
+
+    def read(file):
+        get(name, repository.revision, commit, [file], files)
+        return read_json(folder / file)
+
+    needed = repository.needed(list(files), weights, read)
+    get(name, repository.revision, commit, needed, files)
+    sizes = {file: files[file].size for file in files}
+    cache.write_record("hub", repository.key, {"name": name, "commit": commit, "files": sizes}, required=False)
+    return complete(repository, folder, sizes, weights)
+
+
+def get(name, revision, commit, wanted, files):
+    """Downloads those of the `wanted` files of a commit that the cache lacks, in parallel."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    folder = snapshot(name, commit)
+    lacking = [file for file in wanted if not there(folder / file, files[file].size)]
+    if not lacking:
+        return
+    for file in lacking:
+        blobs.discard(folder / file)  # of a wrong size
+    cache.check_space(folder, sum(files[file].size or 0 for file in lacking), f"'hf://{name}'")
+    blobs.fetch_large(name, commit, [files[file] for file in lacking], storage(name) / "blobs")
+    patterns = [glob.escape(file) for file in lacking]
+    options = {"endpoint": constants.ENDPOINT, "library_name": "keras-zoo"}
+    huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=patterns, **options)
+    for file in lacking:
+        if not (folder / file).is_file():
+            raise PresetError(f"'hf://{name}' changed while it was fetched: {file} is not there. Try again.")
+        blobs.check(folder / file, files[file], f"hf://{name}")
