@@ -189,12 +189,11 @@ class Tar:
     """Members of a tar archive, plain or compressed, read once from its beginning to its end."""
 
     def __init__(self, path, limit):
-        self.raw = open(path, "rb")
-        try:
-            self.file = tarfile.open(fileobj=Bounded(unpacked(self.raw, path.name.lower()), limit), mode="r:")
-        except BaseException:
-            self.raw.close()
-            raise
+        with contextlib.ExitStack() as opened:
+            raw = opened.enter_context(open(path, "rb"))
+            self.stream = Bounded(unpacked(raw, path.name.lower()), limit)
+            self.file = opened.enter_context(tarfile.open(fileobj=self.stream, mode="r:"))
+            self.close = opened.pop_all().close
 
     def members(self):
         for info in self.file:
@@ -202,13 +201,10 @@ class Tar:
             kind = "file" if plain else "folder" if info.isdir() else "link, a device or a file with holes"
             if info.name != ".":
                 yield Member(info.name.removeprefix("./"), info.size, kind, info)
+        self.stream.end()
 
     def open(self, member):
         return self.file.extractfile(member.handle)
-
-    def close(self):
-        self.file.close()
-        self.raw.close()
 
 
 def unpacked(raw, name):
@@ -244,6 +240,7 @@ class Bounded(io.RawIOBase):
 
     def __init__(self, stream, limit):
         self.stream, self.position, self.limit = stream, 0, limit + (MOST_FILES * 2 << 10)
+        self.last = b""
 
     def readable(self):
         return True
@@ -261,6 +258,7 @@ class Bounded(io.RawIOBase):
         while len(data) < size and (piece := self.stream.read(size - len(data))):
             data += piece
         self.position += len(data)
+        self.last = data or self.last
         if self.position > self.limit:
             raise tarfile.ReadError(f"it unpacks to more than {self.limit} bytes")
         return data
@@ -271,3 +269,10 @@ class Bounded(io.RawIOBase):
         while self.position < position and self.read(min(LONGEST_READ, position - self.position)):
             pass
         return self.position
+
+    def end(self):
+        """Reads to the end, where the checksums of a compressed file are, and the zeros that a tar archive ends with."""
+        while self.read(transfer.CHUNK):
+            pass
+        if not self.last or any(self.last[-512:]):
+            raise tarfile.ReadError("it ends before its end mark")

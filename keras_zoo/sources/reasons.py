@@ -76,6 +76,10 @@ REASONS = (
         scheme="kaggle",
     ),
     Reason("there is no such model, variation or version; see {page}", statuses=(404,), scheme="kaggle"),
+    Reason(
+        "the server redirects in a way that is not followed ({error}); ask for the file's own address",
+        statuses=(301, 302, 303, 307, 308),
+    ),
     Reason("the server refuses access (HTTP {status})", statuses=(401, 403)),
     Reason("the server has no such file (HTTP {status}); check the address", statuses=(404, 410)),
     Reason(

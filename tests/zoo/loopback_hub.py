@@ -180,6 +180,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.stored()
         if self.path == "/api/repos/create":
             return self.create()
+        if self.path == "/api/validate-yaml":  # the head of a README.md, before it is uploaded
+            return 200, {"errors": [], "warnings": []}, {}
         found = re.fullmatch(r"(?:/api/models)?/([\w.-]+/[\w.-]+?)(?:\.git)?(?:/(.*))?", self.path)
         name, rest = found[1], found[2] or ""
         if name in self.hub.renamed:
@@ -258,7 +260,7 @@ class Handler(BaseHTTPRequestHandler):
         folder = self.hub.folder / name.replace("/", "--")
         folder.mkdir(parents=True)
         self.hub.repositories[name] = {"main": folder}
-        if data.get("private"):
+        if data.get("private") or data.get("visibility") == "private":
             self.hub.private.add(name)
         return 200, {"url": f"{self.hub.address}/{name}", "id": name}, {}
 
