@@ -26,8 +26,9 @@ class Backbone(ZooModel):
     def from_preset(cls, preset, load_weights=True, dtype=None, offline=False, **overrides):
         """The backbone of a preset: a name (see `keras_zoo.list_presets()`), a folder or a `hf://owner/name` address.
 
-        `load_weights=False` gives random weights; `offline=True` takes what is in the cache; `dtype` a dtype policy such as `"bfloat16"`; every other keyword
-        replaces a constructor argument. Called on a base class, it finds the family by itself.
+        `load_weights=False` gives random weights; `offline=True` takes what is in the cache and asks no network;
+        `dtype` a dtype policy such as `"bfloat16"`; every other keyword replaces a constructor argument. Called on a
+        base class, it finds the family by itself.
         """
         return presets.load_backbone(cls, preset, load_weights, dtype, overrides, offline)
 

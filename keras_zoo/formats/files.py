@@ -15,8 +15,8 @@ STATE_DICTS = (".pth", ".pt", ".bin", ".safetensors")  # files that can be a pre
 def refuse_links(folder):
     """`PresetError` where a symbolic link in a folder, or in the folders there, leads out of it.
 
-    A folder may be anybody's, and what a link in it leads to, the user's. In the Hugging Face Hub's cache the files of a
-    commit are links to the repository's blobs, and those may be links to blobs that repositories share; that is allowed.
+    A folder may be anybody's, and what a link in it leads to, the user's. In the Hugging Face Hub's cache the files of
+    a commit are links to the repository's blobs, and those may be links to blobs that repositories share: they may.
     """
     folder = Path(folder).resolve()
     homes = [folder]
@@ -29,8 +29,8 @@ def refuse_links(folder):
         for path in (Path(parent, name) for name in (*folders, *files)):
             if path.is_symlink() and not any(path.resolve().is_relative_to(home) for home in homes):
                 raise PresetError(
-                    f"{path} is a symbolic link to {os.readlink(path)}, outside of the preset's folder; it is not followed. "
-                    "Copy the file there if you trust it."
+                    f"{path} is a symbolic link to {os.readlink(path)}, outside of the preset's folder; it is not "
+                    "followed. Copy the file there if you trust it."
                 )
 
 

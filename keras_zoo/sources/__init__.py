@@ -19,16 +19,16 @@ from keras_zoo.errors import PresetError
 from keras_zoo.sources import hub, kaggle, local, web
 
 SCHEMES = (
-    "'hf://owner/name', 'kaggle://owner/model/framework/variation/version', 'https://host/file#sha256=…', 'file://' or a "
-    "folder"
+    "'hf://owner/name', 'kaggle://owner/model/framework/variation/version', 'https://host/file#sha256=…', 'file://' or "
+    "a folder"
 )
 
 
 def locate(preset, offline=False, weights=True):
     """`(folder, record)`: a folder for an address, a path or an embedded preset; a record for a published name.
 
-    In place of a folder it may be one file that holds a state dict. With `offline` only the cache is asked. `weights` is
-    True, "backbone" where no head is wanted, or False where no weights are, which are then not fetched.
+    In place of a folder it may be one file that holds a state dict. With `offline` only the cache is asked. `weights`
+    is True, "backbone" where no head is wanted, or False where no weights are, which are then not fetched.
     """
     if isinstance(preset, os.PathLike):
         preset = os.fspath(preset)

@@ -1,8 +1,8 @@
 """The large files of the Hugging Face Hub's repositories: resumed by a later process, and checked against their hashes.
 
 The client goes on after a lost connection, but what it has is lost with its process, and it does not compare what came
-with the hash that the repository states. Its cache keeps each file under that hash and takes what is there; so here large
-files are put there, by the client's own transport. Those that the hub serves as Xet chunks are left to the client.
+with the hash that the repository states. Its cache keeps each file under that hash and takes what is there; so here
+large files are put there, by the client's own transport. Those that the hub serves as Xet chunks are left to it.
 """
 
 import importlib.util
@@ -71,8 +71,8 @@ def check(path, file, address):
     if stated and found != stated:
         discard(path)
         raise PresetError(
-            f"{address!r}: {file.rfilename} has the hash {found}, the repository states {stated}. It was changed or damaged "
-            "on the way, or by a mirror (HF_ENDPOINT). It was not kept; try again."
+            f"{address!r}: {file.rfilename} has the hash {found}, the repository states {stated}. It was changed or "
+            "damaged on the way, or by a mirror (HF_ENDPOINT). It was not kept; try again."
         )
 
 

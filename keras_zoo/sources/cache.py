@@ -1,6 +1,7 @@
 """What was fetched: where it lies, how it is locked while it is written, what is there, and how it is removed.
 
-The Hugging Face Hub's files stay in `huggingface_hub`'s own cache, Kaggle's in `kagglehub`'s. In this package's folder are
+The Hugging Face Hub's files stay in `huggingface_hub`'s own cache, Kaggle's in `kagglehub`'s. In this package's folder
+are
 
     archives/SHA256/    what was unpacked
     web/SHA256/         single files of weights
@@ -125,8 +126,8 @@ def check_space(path, needed, what):
     free = shutil.disk_usage(path).free
     if needed > free:
         raise PresetError(
-            f"{what} needs {size_text(needed)} on the disk of {path}, where {size_text(free)} are free. Make room (see "
-            "what is cached with `keras-zoo cache`), or set HF_HOME, KAGGLEHUB_CACHE or KERAS_ZOO_CACHE to another disk."
+            f"{what} needs {size_text(needed)} on the disk of {path}, where {size_text(free)} are free. Make room "
+            "(`keras-zoo cache` shows what is there), or set HF_HOME, KAGGLEHUB_CACHE or KERAS_ZOO_CACHE to another one."
         )
 
 
@@ -139,8 +140,7 @@ def size_text(count):
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """A preset in the cache: its address, where it lies, bytes, number of files, and when it was last used (seconds
-    since 1970)."""
+    """A preset in the cache: address, where it lies, bytes, number of files, last use (seconds since 1970)."""
 
     address: str
     folder: Path
@@ -150,8 +150,11 @@ class CacheEntry:
 
 
 def entries():
-    """All that is cached, a `CacheEntry` each: repositories of models in the Hugging Face Hub's cache by revision, whoever
-    fetched them, and what this package got from Kaggle, from archives and from the web."""
+    """All that is cached, a `CacheEntry` each.
+
+    They are the revisions of models in the Hugging Face Hub's cache, whoever fetched them, and what this package got from
+    Kaggle, from archives and from the web.
+    """
     return [
         *(entry for entry, _ in hub_entries()),
         *(entry for kind in ("kaggle", "archives", "web") for entry, _ in own_entries(kind)),

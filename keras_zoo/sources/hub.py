@@ -1,7 +1,7 @@
 """`hf://owner/name[@revision][/folder]` through `huggingface_hub`, which brings cache, tokens, mirrors and progress.
 
-Its cache has a folder for each commit. Beside it, a record of this package's says which commit an address led to and what
-files the repository has there, so that a load that finds all it needs asks no server.
+Its cache has a folder for each commit. Beside it, a record of this package's says which commit an address led to and
+what files the repository has there, so that a load that finds all it needs asks no server.
 """
 
 import glob
@@ -41,7 +41,7 @@ class Repository:
     def at(cls, address):
         found = ADDRESS.fullmatch(address.removeprefix("hf://"))
         if found is None or ".." in (found[3] or "").split("/"):
-            raise PresetError(f"{address!r} is not an address of the hub; those are {FORM}.")
+            raise PresetError(f"{address!r} is not of the form {FORM}.")
         return cls(address, found[1], unquote(found[2] or "main"), found[3] or "")
 
     @property
@@ -90,8 +90,8 @@ def fetch(address, offline=False, weights=True, refresh=False):
         except Missing as missing:
             said = "offline=True was given" if offline else "HF_HUB_OFFLINE is set"
             raise PresetError(
-                f"{address!r} is not whole in the cache {constants.HF_HUB_CACHE}: {missing}. The network may not be used, "
-                f"since {said}; fetch it once without, by keras_zoo.download_preset({address!r})."
+                f"{address!r} is not whole in the cache {constants.HF_HUB_CACHE}: {missing}. The network may not be "
+                f"used, since {said}; fetch it once without, by keras_zoo.download_preset({address!r})."
             ) from None
     with cache.lock(repository.page, required=False):
         if not refresh and (path := recorded(repository, weights)) is not None:

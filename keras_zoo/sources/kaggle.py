@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 from keras_zoo.errors import PresetError
+from keras_zoo.formats.files import refuse_links
 from keras_zoo.sources import cache, reasons
 
 FORM = "kaggle://owner/model/framework/variation, with /version after it to have always the same"
-HANDLE = re.compile(r"([\w-]+/[\w-]+)/([\w-]+/[\w.-]+)(?:/(\d+))?/?")
+HANDLE = re.compile(r"([\w-]+/[\w-]+)/([\w-]+/\w[\w.-]*)(?:/(\d+))?/?")
 
 
 def imported(address):
@@ -19,11 +20,17 @@ def imported(address):
 
 
 def fetch(address, offline=False, refresh=False):
-    """The local folder of an address. A whole model is fetched: Kaggle serves no less."""
+    """The local folder of an address. A whole model is fetched: the client knows no lists of files."""
+    folder = found(address, offline, refresh)
+    refuse_links(folder)  # of an archive that kagglehub unpacked
+    return folder
+
+
+def found(address, offline, refresh):
     handle = address.removeprefix("kaggle://").rstrip("/")
-    found = HANDLE.fullmatch(handle)
-    if found is None:
-        raise PresetError(f"{address!r} is not an address of Kaggle; those are {FORM}.")
+    parts = HANDLE.fullmatch(handle)
+    if parts is None:
+        raise PresetError(f"{address!r} is not of the form {FORM}.")
     if not refresh and (folder := recorded(handle)) is not None:
         return folder
     if offline:
@@ -35,9 +42,10 @@ def fetch(address, offline=False, refresh=False):
     kagglehub = imported(address)
     with cache.lock(handle, required=False):
         try:
-            folder = Path(kagglehub.model_download(handle))
+            damaged = not refresh and cache.read_record("kaggle", handle) is not None  # which kagglehub does not notice
+            folder = Path(kagglehub.model_download(handle, force_download=damaged))
         except Exception as error:  # the client raises its own, the HTTP library's and the file system's errors
-            page = f"https://www.kaggle.com/models/{found[1]}/{found[2]}"
+            page = f"https://www.kaggle.com/models/{parts[1]}/{parts[2]}"
             raise reasons.explained(error, address, "kaggle", page)[0] from error
     files = {file.relative_to(folder).as_posix(): file.stat().st_size for file in folder.rglob("*") if file.is_file()}
     record = {"address": f"kaggle://{handle}", "folder": str(folder), "files": files}

@@ -1,7 +1,7 @@
 """Why something could not be had, in words, and what to do about it: one table for all sources.
 
-The clients raise errors of their own, of the HTTP library they use and of the system, one inside another, so an error is
-recognised by the names of the classes, HTTP status and system's error number anywhere in its chain.
+The clients raise errors of their own, of the HTTP library they use and of the system, one inside another, so an error
+is recognised by the names of the classes, HTTP status and system's error number anywhere in its chain.
 """
 
 import errno

@@ -83,8 +83,8 @@ def download(url, part, sha256, name):
     if found != sha256:
         part.unlink()
         raise PresetError(
-            f"{url!r} has the SHA-256 {found}, not {sha256}: it is not the file that was asked for, or it was changed on "
-            "the way. Nothing of it was opened or kept."
+            f"{url!r} has the SHA-256 {found}, not {sha256}: it is not the file that was asked for, or it was changed "
+            "on the way. Nothing of it was opened or kept."
         )
 
 

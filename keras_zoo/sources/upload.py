@@ -40,8 +40,8 @@ def upload_preset(uri, preset, private=None, message=None, license=None):
         message: the message of the commit, or Kaggle's notes on the version.
         license: Kaggle's name of the licence, such as "Apache 2.0". The Hugging Face Hub reads it in README.md.
 
-    An upload to the Hugging Face Hub is one commit, so nobody sees half of it. It needs a token that may write: `hf auth
-    login` or HF_TOKEN. Raises `PresetError` where the folder is no preset, or the hub refuses.
+    An upload to the Hugging Face Hub is one commit, so nobody sees half of it. It needs a token that may write:
+    `hf auth login` or HF_TOKEN. Raises `PresetError` where the folder is no preset, or the hub refuses.
     """
     folder = Path(preset)
     names = files_of(folder)

@@ -42,8 +42,8 @@ class Link:
         if given is None:
             raise PresetError(
                 f"{address!r} needs the SHA-256 of the file, so that nobody can put another in its place: "
-                f"'{url}#sha256=<64 hexadecimal digits>'. Whoever publishes it states it; of a file that you have and trust "
-                "`sha256sum FILE` prints it."
+                f"'{url}#sha256=<64 hexadecimal digits>'. Whoever publishes it states it; of a file that you have and "
+                "trust `sha256sum FILE` prints it."
             )
         return cls(url, given[1].lower(), name)
 

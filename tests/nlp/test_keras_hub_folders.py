@@ -231,5 +231,6 @@ def test_a_published_name_with_a_source_of_keras_hub(folder_of, monkeypatch, voc
 @pytest.mark.once
 def test_everything_needed_is_fetched():
     for case in ("bert_text_classifier", "bert_backbone_sharded", "gpt2_causal_lm"):
-        files = sorted(p.relative_to(GOLDEN / case).as_posix() for p in (GOLDEN / case).rglob("*") if p.is_file())
-        assert needed([*files, "tf_model.h5"], True, lambda name: read_json(GOLDEN / case / name)) == files
+        folder = GOLDEN / case
+        files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        assert needed([*files, "tf_model.h5"], True, lambda name, folder=folder: read_json(folder / name)) == files

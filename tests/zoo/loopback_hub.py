@@ -1,8 +1,8 @@
 """A Hugging Face Hub on the loopback interface: the part of its HTTP interface that the real `huggingface_hub` uses.
 
-Repositories are folders. Downloads: model info, tree, `resolve` with ETag, ranges, and redirects of large files to another
-host. Uploads: creation, branches, preupload, LFS batches, one commit. Faults can be ordered for requests to come. Under
-`/files/` it serves files as any web server does.
+Repositories are folders. Downloads: model info, tree, `resolve` with ETag, ranges, and redirects of large files to
+another host. Uploads: creation, branches, preupload, LFS batches, one commit. Faults can be ordered for later requests.
+Under `/files/` it serves files as any web server does.
 """
 
 import base64
@@ -272,7 +272,9 @@ class Handler(BaseHTTPRequestHandler):
             return 200, {}, {}
         if action == "preupload":
             files = json.loads(self.body)["files"]
-            modes = [{"path": f["path"], "uploadMode": "lfs" if f["path"].endswith(LARGE) else "regular"} for f in files]
+            modes = [
+                {"path": f["path"], "uploadMode": "lfs" if f["path"].endswith(LARGE) else "regular"} for f in files
+            ]
             return 200, {"files": [mode | {"shouldIgnore": False, "oid": None} for mode in modes]}, {}
         if rest == "info/lfs/objects/batch":
             objects = json.loads(self.body)["objects"]
@@ -303,7 +305,11 @@ class Handler(BaseHTTPRequestHandler):
             (new / path).write_bytes(data)
         self.hub.repositories[name][revision] = new
         commit = commit_of(new)
-        return 200, {"commitUrl": f"{self.hub.address}/{name}/commit/{commit}", "commitOid": commit, "success": True}, {}
+        return (
+            200,
+            {"commitUrl": f"{self.hub.address}/{name}/commit/{commit}", "commitOid": commit, "success": True},
+            {},
+        )
 
 
 def describe(name, data, kind):

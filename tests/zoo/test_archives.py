@@ -98,7 +98,11 @@ HOSTILE = {
     "twice": (".tar", [("config.json", b"{}"), ("config.json", b"[]")], "is there twice"),
     "twice in other letters": (".zip", [("config.json", b"{}"), ("CONFIG.json", b"[]")], "is there twice"),
     "symbolic link": (".tar", [(tar_link("config.json", tarfile.SYMTYPE, "/etc/passwd"), b"")], "is a link"),
-    "link to a folder": (".tar.gz", [(tar_link("assets", tarfile.SYMTYPE, "/tmp"), b""), ("assets/x", b"")], "is a link"),
+    "link to a folder": (
+        ".tar.gz",
+        [(tar_link("assets", tarfile.SYMTYPE, "/tmp"), b""), ("assets/x", b"")],
+        "is a link",
+    ),
     "hard link": (".tar", [(tar_link("config.json", tarfile.LNKTYPE, "/etc/passwd"), b"")], "is a link"),
     "device": (".tar", [(tar_link("config.json", tarfile.CHRTYPE), b"")], "is a link, a device"),
     "pipe": (".tar", [(tar_link("config.json", tarfile.FIFOTYPE), b"")], "is a link, a device"),
@@ -139,7 +143,7 @@ def test_sizes_that_an_archive_states_wrongly(tmp_path, monkeypatch):
     header.type, header.size = tarfile.XHDTYPE, 8_000_000_000
     path = tmp_path / "header.tar"
     path.write_bytes(header.tobuf() + bytes(10240))
-    with pytest.raises(PresetError, match="is not an archive that can be read: .*claims"):
+    with pytest.raises(PresetError, match=r"is not an archive that can be read: .*claims"):
         sources.locate(path)
 
 
@@ -171,7 +175,9 @@ def test_damage(suffix, tmp_path):
                 found = names(sources.locate(path)[0])
             except PresetError:
                 continue
-            assert set(found) <= set(FILES) if suffix in (".tar", ".zip") else found == FILES  # those have no checksums of all
+            assert (
+                set(found) <= set(FILES) if suffix in (".tar", ".zip") else found == FILES
+            )  # those have no checksums of all
 
 
 def test_a_password(tmp_path):

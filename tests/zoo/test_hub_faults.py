@@ -21,7 +21,9 @@ RATE = {"Retry-After": "3600"}
 def hub(repository, use_hub, monkeypatch):
     monkeypatch.setattr(transfer, "TRIES", 2)
     folder = repository("r", FILES)
-    with serving({"a/b": folder, "a/gated": folder, "a/private": folder}, gated={"a/gated"}, private={"a/private"}) as hub:
+    with serving(
+        {"a/b": folder, "a/gated": folder, "a/private": folder}, gated={"a/gated"}, private={"a/private"}
+    ) as hub:
         yield use_hub(hub)
 
 
@@ -33,13 +35,20 @@ def refused(address):
 
 
 def test_access(hub, use_hub):
-    assert f"gated: accept its terms at {hub.address}/a/gated, then log in with `hf auth login`" in refused("hf://a/gated")
+    assert f"gated: accept its terms at {hub.address}/a/gated, then log in with `hf auth login`" in refused(
+        "hf://a/gated"
+    )
     for name in ("a/private", "a/missing"):
         said = refused(f"hf://{name}")
-        assert f"no such repository, or it is private: check the name at {hub.address}/{name}" in said and "HF_TOKEN" in said
+        assert (
+            f"no such repository, or it is private: check the name at {hub.address}/{name}" in said
+            and "HF_TOKEN" in said
+        )
     use_hub(hub, token="hf_wrong")
     assert "the token that is set may not read it" in refused("hf://a/private")
-    hub.order("GET /api/models/a/b", status=401, headers={"X-Error-Message": "Invalid credentials in Authorization header"})
+    hub.order(
+        "GET /api/models/a/b", status=401, headers={"X-Error-Message": "Invalid credentials in Authorization header"}
+    )
     assert "the token was refused" in refused("hf://a/b")
     hub.order("GET /api/models/a/b", status=403)
     assert "access is forbidden" in refused("hf://a/b")
@@ -120,7 +129,8 @@ def test_a_disk_that_fills_up(hub, tmp_path):
     if subprocess.run([*mounted, "true"], capture_output=True).returncode:
         pytest.skip("no file systems can be mounted here")
     code = (
-        "import sys, keras_zoo.sources as s; s.cache.check_space = lambda *_: open(sys.argv[1] + '/x', 'wb').write(bytes(61440))\n"
+        "import sys, keras_zoo.sources as s\n"
+        "s.cache.check_space = lambda *_: open(sys.argv[1] + '/x', 'wb').write(bytes(61440))\n"
         "try: s.fetch('hf://a/b')\nexcept ValueError as error: print(error)"
     )
     environment = os.environ | {"HF_ENDPOINT": hub.address, "HF_HUB_CACHE": f"{disk}/hf", "HF_HUB_OFFLINE": "0"}
