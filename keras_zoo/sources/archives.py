@@ -1,12 +1,11 @@
 """zip and tar archives, local or fetched, unpacked once into a folder of the cache that is named by their hash.
 
 An archive may be anybody's. One that has a member with an absolute name, with `..`, twice, or that is a link or a
-device is refused whole; of the others only files that a preset may have are unpacked, and no more than limits that follow from
-the archive's size, whatever the sizes that it states.
+device is refused whole; of the others only files that a preset may have are unpacked, and no more than limits that
+follow from the archive's size, whatever the sizes that it states.
 """
 
 import contextlib
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -84,13 +83,12 @@ def checked(given, path, limit):
     found, names, total = [], set(), 0
     for member in given:
         where = f"{path}: the member {member.name!r:.200}"
-        parts = member.name.rstrip("/").split("/")
-        plain = not re.search(r"[\\\x00-\x1f:]", member.name) and not {"", ".", ".."} & set(parts)
-        if not plain:
+        name = member.name.rstrip("/")
+        if not choice.is_plain(name):
             raise PresetError(f"{where} has a name that leads out of the folder, or that no file can have everywhere.")
         if member.kind not in ("file", "folder"):
             raise PresetError(f"{where} is a {member.kind}; only files and folders are taken.")
-        folded = "/".join(parts).casefold()
+        folded = name.casefold()
         if folded in names and member.kind == "file":
             raise PresetError(f"{where} is there twice.")
         names.add(folded)

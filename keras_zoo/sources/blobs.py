@@ -24,8 +24,11 @@ def fetch_large(name, commit, files, folder):
     large = [file for file in large if not (folder / file.lfs.sha256).exists()]
     if large:
         folder.mkdir(parents=True, exist_ok=True)
-        with ThreadPoolExecutor(WORKERS) as pool:
+        pool = ThreadPoolExecutor(WORKERS)
+        try:
             list(pool.map(lambda file: fetch(name, commit, file, folder), large))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # an error, or an interrupt, does not wait for the others
 
 
 def fetch(name, commit, file, folder):

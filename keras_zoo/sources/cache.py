@@ -127,7 +127,7 @@ def check_space(path, needed, what):
     if needed > free:
         raise PresetError(
             f"{what} needs {size_text(needed)} on the disk of {path}, where {size_text(free)} are free. Make room "
-            "(`keras-zoo cache` shows what is there), or set HF_HOME, KAGGLEHUB_CACHE or KERAS_ZOO_CACHE to another one."
+            "(`keras-zoo cache` shows what is there), or set HF_HOME, KAGGLEHUB_CACHE or KERAS_ZOO_CACHE elsewhere."
         )
 
 
@@ -152,8 +152,8 @@ class CacheEntry:
 def entries():
     """All that is cached, a `CacheEntry` each.
 
-    They are the revisions of models in the Hugging Face Hub's cache, whoever fetched them, and what this package got from
-    Kaggle, from archives and from the web.
+    They are the revisions of models in the Hugging Face Hub's cache, whoever fetched them, and what this package got
+    from Kaggle, from archives and from the web.
     """
     return [
         *(entry for entry, _ in hub_entries()),
@@ -164,10 +164,11 @@ def entries():
 def hub_entries():
     """`(entry, (scan, commit))` of the Hugging Face Hub's cache."""
     import huggingface_hub
+    from huggingface_hub import constants
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        scan = huggingface_hub.scan_cache_dir()
+        scan = huggingface_hub.scan_cache_dir(constants.HF_HUB_CACHE)
     except CacheNotFound:
         return
     for repository in sorted(scan.repos, key=lambda found: found.repo_id):

@@ -25,6 +25,11 @@ INDEX = re.compile(r"[^/\\]+\.(safetensors|bin)\.index\.json|model\.weights\.jso
 PARTS_ALONE = ("preprocessor.json", "tokenizer.json", "image_converter.json", "assets/tokenizer/config.json")
 
 
+def is_plain(name):
+    """Whether a name stays in its folder, whatever the system: no `..`, no drive, no backslash."""
+    return not re.search(r"[\\\x00-\x1f:]", name) and not {"", ".", ".."} & set(name.split("/"))
+
+
 def is_small(name):
     return (SMALL.fullmatch(name) or STEP.fullmatch(name)) is not None
 
@@ -41,7 +46,7 @@ def needed(names, weights, read):
               read only if the network's configuration stands in them, as in a plain state dict
     read      name -> the JSON object of one of the files, for those that say which others are needed
     """
-    names = set(names)
+    names = {name for name in names if is_plain(name)}
     found = {name for name in names if is_small(name)}
     if "config.json" not in names:
         return sorted(found if names & set(PARTS_ALONE) else found | state_dict(names))

@@ -40,9 +40,10 @@ class Repository:
     @classmethod
     def at(cls, address):
         found = ADDRESS.fullmatch(address.removeprefix("hf://"))
-        if found is None or ".." in (found[3] or "").split("/"):
+        revision = unquote(found[2] or "main") if found else ""
+        if found is None or not choice.is_plain(revision) or not choice.is_plain(found[3] or "-"):
             raise PresetError(f"{address!r} is not of the form {FORM}.")
-        return cls(address, found[1], unquote(found[2] or "main"), found[3] or "")
+        return cls(address, found[1], revision, found[3] or "")
 
     @property
     def is_file(self):

@@ -13,6 +13,11 @@ from keras_zoo.errors import PresetError
 TOKEN = "log in with `hf auth login`, or set HF_TOKEN"
 KAGGLE_TOKEN = "get an API token at Kaggle's settings page and set KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY"
 
+UNREACHABLE = (
+    "the server could not be reached ({error}); check the network, HTTPS_PROXY and HF_ENDPOINT. What is in the cache can "
+    "be had by offline=True"
+)
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -45,6 +50,7 @@ REASONS = (
         "the network may not be used (HF_HUB_OFFLINE), and it is not in the cache", classes=("OfflineModeIsEnabled",)
     ),
     Reason(f"the repository is gated: accept its terms at {{page}}, then {TOKEN}", classes=("GatedRepoError",)),
+    Reason(f"nobody is logged in: {TOKEN}", classes=("LocalTokenNotFoundError",)),
     Reason("the hub has disabled this repository; see {page}", classes=("DisabledRepoError",)),
     Reason(
         "the repository has no revision {revision!r}; see {page}/branches for those there are",
@@ -112,9 +118,10 @@ REASONS = (
         words=r"[Nn]ame or service not known|Name resolution|getaddrinfo|nodename nor servname",
         transient=True,
     ),
+    Reason(UNREACHABLE, numbers=(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ECONNREFUSED), transient=True),
     Reason(
-        "the server did not answer in time; try again, or allow it more by HF_HUB_DOWNLOAD_TIMEOUT and "
-        "HF_HUB_ETAG_TIMEOUT (seconds)",
+        "the server did not answer in time; try again. HF_HUB_DOWNLOAD_TIMEOUT and HF_HUB_ETAG_TIMEOUT (seconds) allow "
+        "the Hugging Face Hub more",
         classes=("TimeoutException", "Timeout", "TimeoutError"),
         transient=True,
     ),
@@ -125,10 +132,8 @@ REASONS = (
         transient=True,
     ),
     Reason(
-        "the server could not be reached ({error}); check the network, HTTPS_PROXY and HF_ENDPOINT. With a copy in the "
-        "cache use offline=True",
+        UNREACHABLE,
         classes=("ConnectError", "ConnectionError", "NetworkError", "URLError", "TransportError"),
-        numbers=(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ECONNREFUSED),
         transient=True,
     ),
 )

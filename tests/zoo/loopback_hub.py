@@ -51,6 +51,7 @@ class Hub:
     renamed: dict = field(default_factory=dict)  # {old name: new name}
     gated: set = field(default_factory=set)
     private: set = field(default_factory=set)
+    more: dict = field(default_factory=dict)  # {name: bytes} of files that every repository claims to have
     token: str = "hf_right"
     folder: Path | None = None  # where repositories that are created go
     address: str = ""
@@ -233,7 +234,7 @@ class Handler(BaseHTTPRequestHandler):
         folder = self.folder_of(name, revision)
         if folder is None:
             return 404, {"error": "Revision not found"}, {"X-Error-Code": "RevisionNotFound"}
-        files, commit = contents(folder), commit_of(folder)
+        files, commit = contents(folder) | self.hub.more, commit_of(folder)
         if kind == "resolve":
             return self.resolve(files, path, commit)
         described = [describe(file, data, kind) for file, data in files.items()]

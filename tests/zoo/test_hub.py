@@ -138,7 +138,7 @@ def test_revisions_folders_and_files(repository, use_hub):
             sources.fetch("hf://a/b/other")
         with pytest.raises(PresetError, match=r"no file 'c\.pt'"):
             sources.fetch("hf://a/b/c.pt")
-    for address in ("hf://a", "hf://a/b/../c", "hf://a b/c", "hf://a/b@"):
+    for address in ("hf://a", "hf://a/b/../c", "hf://a b/c", "hf://a/b@", "hf://a/b@..%2F..%2Fx"):
         with pytest.raises(PresetError, match="is not of the form hf://owner/name"):
             sources.fetch(address)
 
@@ -191,6 +191,37 @@ def test_a_renamed_repository(repository, use_hub):
         assert names(folder) == set(files)
         asked = len(hub.requested)
         assert sources.fetch("hf://old/name") == folder and len(hub.requested) == asked
+
+
+def test_what_is_cached(repository, use_hub):
+    first, second = (repository(name, {"config.json": GPT2, "model.safetensors": name}) for name in ("first", "second"))
+    with serving({"a/b": {"main": first, "v1": second}, "c/d": first}) as hub:
+        use_hub(hub)
+        assert sources.cache.entries() == []
+        for address in ("hf://a/b", "hf://a/b@v1", "hf://c/d"):
+            sources.download(address)
+        found = {entry.address: entry for entry in sources.cache.entries()}
+        assert set(found) == {"hf://a/b", "hf://a/b@v1", "hf://c/d"}
+        entry = found["hf://a/b@v1"]
+        assert entry.folder == sources.fetch("hf://a/b@v1") and entry.files == 2
+        assert entry.size == sum(path.stat().st_size for path in entry.folder.iterdir())
+        assert sources.cache.remove(["hf://a/b@v1", "hf://c/d"]) > entry.size
+        assert [entry.address for entry in sources.cache.entries()] == ["hf://a/b"]
+        with pytest.raises(PresetError, match=r"\['hf://c/d'\] are not in the cache, which holds hf://a/b"):
+            sources.cache.remove("hf://c/d")
+        assert sources.fetch("hf://c/d").is_dir()
+
+
+def test_names_that_a_server_makes_up(repository, use_hub, tmp_path):
+    """Files that would lie elsewhere are never fetched, nor touched."""
+    folder = repository("r", {"config.json": GPT2, "model.safetensors": b"w"})
+    mine = tmp_path / "mine.json"
+    mine.write_text("{}")
+    outside = "assets/" + "../" * 6 + str(mine).lstrip("/")
+    with serving({"a/b": folder}, more={outside: b"theirs", str(mine): b"theirs"}) as hub:
+        use_hub(hub)
+        assert names(sources.fetch("hf://a/b")) == {"config.json", "model.safetensors"}
+    assert mine.read_text() == "{}"
 
 
 def test_an_interrupted_download_goes_on(repository, use_hub):
