@@ -19,16 +19,21 @@ PART = ".keras_zoo.incomplete"
 
 
 def fetch_large(name, commit, files, folder):
-    """Puts the large ones of `files`, as the hub describes them, into the folder of the client's blobs."""
+    """Puts the large ones of `files`, as the hub describes them, into the folder of the client's blobs.
+
+    Returns the names of those that were fetched so, and checked.
+    """
     large = [file for file in files if file.lfs is not None and (file.lfs.size or 0) >= LARGE]
     large = [file for file in large if not (folder / file.lfs.sha256).exists()]
-    if large:
-        folder.mkdir(parents=True, exist_ok=True)
-        pool = ThreadPoolExecutor(WORKERS)
-        try:
-            list(pool.map(lambda file: fetch(name, commit, file, folder), large))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # an error, or an interrupt, does not wait for the others
+    if not large:
+        return set()
+    folder.mkdir(parents=True, exist_ok=True)
+    pool = ThreadPoolExecutor(WORKERS)
+    try:
+        fetched = list(pool.map(lambda file: fetch(name, commit, file, folder), large))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # an error, or an interrupt, does not wait for the others
+    return {file.rfilename for file, done in zip(large, fetched) if done}
 
 
 def fetch(name, commit, file, folder):
@@ -40,7 +45,7 @@ def fetch(name, commit, file, folder):
     found = transfer.patiently(lambda: get_hf_file_metadata(url, timeout=constants.HF_HUB_ETAG_TIMEOUT))
     xet = importlib.util.find_spec("hf_xet") is not None and not constants.HF_HUB_DISABLE_XET
     if (found.xet_file_data is not None and xet) or found.etag != file.lfs.sha256:
-        return
+        return False
     headers = build_hf_headers(library_name="keras-zoo")
     if urlsplit(found.location).netloc != urlsplit(url).netloc:
         headers.pop("authorization", None)  # the token is the hub's, not its storage's
@@ -59,6 +64,7 @@ def fetch(name, commit, file, folder):
         )
     check(part, file, f"hf://{name}")
     os.replace(part, folder / file.lfs.sha256)
+    return True
 
 
 def check(path, file, address):

@@ -10,6 +10,7 @@ are
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
@@ -17,7 +18,7 @@ import os
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from keras_zoo.errors import PresetError
@@ -155,14 +156,30 @@ def entries():
     They are the revisions of models in the Hugging Face Hub's cache, whoever fetched them, and what this package got
     from Kaggle, from archives and from the web.
     """
-    return [
-        *(entry for entry, _ in hub_entries()),
-        *(entry for kind in ("kaggle", "archives", "web") for entry, _ in own_entries(kind)),
-    ]
+    return [entry for entry, _ in removable()]
 
 
-def hub_entries():
-    """`(entry, (scan, commit))` of the Hugging Face Hub's cache."""
+def remove(addresses):
+    """Removes entries by their addresses, as `entries` gives them; returns how many bytes that freed.
+
+    Raises `PresetError`, before anything is removed, where an address is not in the cache.
+    """
+    addresses = {addresses} if isinstance(addresses, str) else set(addresses)
+    known = {entry.address for entry in entries()}
+    if unknown := sorted(addresses - known):
+        raise PresetError(f"{unknown} are not in the cache, which holds {', '.join(sorted(known)) or 'nothing'}.")
+    # One after the other, since revisions share files: the last of them frees those.
+    return sum(next(free() for entry, free in removable() if entry.address == address) for address in sorted(addresses))
+
+
+def removable():
+    """`(entry, free)` of all that is cached; `free()` removes it and returns how many bytes that freed."""
+    yield from of_the_hub()
+    for kind in ("kaggle", "archives", "web"):
+        yield from of_our_own(kind)
+
+
+def of_the_hub():
     import huggingface_hub
     from huggingface_hub import constants
     from huggingface_hub.errors import CacheNotFound
@@ -174,57 +191,37 @@ def hub_entries():
     for repository in sorted(scan.repos, key=lambda found: found.repo_id):
         if repository.repo_type != "model":
             continue
-        for revision in repository.revisions:
-            names = ["" if name == "main" else f"@{name.replace('/', '%2F')}" for name in sorted(revision.refs)]
-            address = f"hf://{repository.repo_id}{(names or ['@' + revision.commit_hash])[0]}"
-            entry = CacheEntry(
-                address,
-                Path(revision.snapshot_path),
-                revision.size_on_disk,
-                len(revision.files),
-                repository.last_accessed,
-            )
-            yield entry, (scan, revision.commit_hash)
+        alone = replace(scan, repos=frozenset({repository}))  # a copy of a repository has the same commits
+        for revision in sorted(repository.revisions, key=lambda found: found.commit_hash):
+            refs = sorted(revision.refs, key=lambda name: (name != "main", name)) or [revision.commit_hash]
+            address = f"hf://{repository.repo_id}" + ("" if refs[0] == "main" else f"@{refs[0].replace('/', '%2F')}")
+            about = (revision.size_on_disk, len(revision.files), repository.last_accessed)
+            entry = CacheEntry(address, Path(revision.snapshot_path), *about)
+            yield entry, functools.partial(delete_revision, alone, revision.commit_hash)
 
 
-def own_entries(kind):
+def delete_revision(scan, commit):
+    plan = scan.delete_revisions(commit)
+    plan.execute()
+    return plan.expected_freed_size
+
+
+def of_our_own(kind):
     for path, data in records(kind):
         place = Path(data["folder"])
         files = [file for file in ([place] if place.is_file() else place.rglob("*")) if file.is_file()]
         if files:
             size = sum(file.stat().st_size for file in files)
-            yield CacheEntry(str(data.get("address", data["key"])), place, size, len(files), path.stat().st_mtime), path
+            about = (size, len(files), path.stat().st_mtime)
+            entry = CacheEntry(str(data.get("address", data["key"])), place, *about)
+            yield entry, functools.partial(delete_place, place, path, size)
 
 
-def remove(addresses):
-    """Removes entries by their addresses, as `entries` gives them; returns how many bytes that freed.
-
-    Raises `PresetError`, before anything is removed, where an address is not in the cache.
-    """
-    addresses = {addresses} if isinstance(addresses, str) else set(addresses)
-    hub = [(entry, found) for entry, found in hub_entries() if entry.address in addresses]
-    own = [
-        (entry, path)
-        for kind in ("kaggle", "archives", "web")
-        for entry, path in own_entries(kind)
-        if entry.address in addresses
-    ]
-    if unknown := sorted(addresses - {entry.address for entry, _ in (*hub, *own)}):
-        known = ", ".join(sorted(entry.address for entry in entries())) or "nothing"
-        raise PresetError(f"{unknown} are not in the cache, which holds {known}.")
-    freed = 0
-    if hub:
-        scan = hub[0][1][0]
-        plan = scan.delete_revisions(*(commit for _, (_, commit) in hub))
-        freed += plan.expected_freed_size
-        plan.execute()
-    for entry, path in own:
-        path.unlink(missing_ok=True)  # first, so that nothing half removed is taken for whole
-        place = entry.folder
-        if place.is_dir():
-            shutil.rmtree(place, ignore_errors=True)
-            place.with_name(f"{place.name}.complete").unlink(missing_ok=True)  # kagglehub's
-        else:
-            shutil.rmtree(place.parent, ignore_errors=True)
-        freed += entry.size
-    return freed
+def delete_place(place, record, size):
+    record.unlink(missing_ok=True)  # first, so that nothing half removed is taken for whole
+    if place.is_dir():
+        shutil.rmtree(place, ignore_errors=True)
+        place.with_name(f"{place.name}.complete").unlink(missing_ok=True)  # kagglehub's
+    else:
+        shutil.rmtree(place.parent, ignore_errors=True)
+    return size

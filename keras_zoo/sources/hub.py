@@ -49,20 +49,16 @@ class Repository:
     def is_file(self):
         return self.inner.endswith(STATE_DICTS)
 
-    @property
-    def folder(self):
-        return str(Path(self.inner).parent).strip(".") if self.is_file else self.inner
-
     def needed(self, names, weights, read):
         """Of a repository's files `names` those that a load reads; `read(name)` gives the JSON object in one."""
         if self.is_file:
             if self.inner not in names:
                 raise PresetError(f"{self.address!r}: the repository has no file {self.inner!r}.")
             return [self.inner]
-        prefix = f"{self.folder}/" if self.folder else ""
+        prefix = f"{self.inner}/" if self.inner else ""
         inside = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
         if not inside:
-            raise PresetError(f"{self.address!r}: the repository has no folder {self.folder!r}.")
+            raise PresetError(f"{self.address!r}: the repository has no folder {self.inner!r}.")
         return [prefix + name for name in choice.needed(inside, weights, lambda name: read(prefix + name))]
 
     @cached_property
@@ -244,11 +240,12 @@ def get(name, revision, commit, wanted, files):
     for file in lacking:
         blobs.discard(folder / file)  # of a wrong size
     cache.check_space(folder, sum(files[file].size or 0 for file in lacking), f"'hf://{name}'")
-    blobs.fetch_large(name, commit, [files[file] for file in lacking], storage(name) / "blobs")
+    checked = blobs.fetch_large(name, commit, [files[file] for file in lacking], storage(name) / "blobs")
     patterns = [glob.escape(file) for file in lacking]
     options = {"endpoint": constants.ENDPOINT, "library_name": "keras-zoo"}
     huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=patterns, **options)
     for file in lacking:
         if not (folder / file).is_file():
             raise PresetError(f"'hf://{name}' changed while it was fetched: {file} is not there. Try again.")
-        blobs.check(folder / file, files[file], f"hf://{name}")
+        if file not in checked:
+            blobs.check(folder / file, files[file], f"hf://{name}")

@@ -14,8 +14,8 @@ TOKEN = "log in with `hf auth login`, or set HF_TOKEN"
 KAGGLE_TOKEN = "get an API token at Kaggle's settings page and set KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY"
 
 UNREACHABLE = (
-    "the server could not be reached ({error}); check the network, HTTPS_PROXY and HF_ENDPOINT. What is in the cache can "
-    "be had by offline=True"
+    "the server could not be reached ({error}); check the network, HTTPS_PROXY and HF_ENDPOINT. With a copy in the "
+    "cache, use offline=True"
 )
 
 
@@ -23,7 +23,13 @@ UNREACHABLE = (
 class Reason:
     """One line of the table: what an error must show (any of it is enough), and the text, with the facts to fill in.
 
-    transient: it may be different next time, so that a copy in the cache is as good as an answer.
+    classes    names of an error's class, or of one of its bases
+    statuses   HTTP statuses
+    numbers    the system's error numbers
+    words      a pattern in its message
+    scheme     of the addresses it is for
+    token      only where a token is set
+    transient  it may be different next time, so that a copy in the cache is as good as an answer
     """
 
     text: str
@@ -32,6 +38,7 @@ class Reason:
     numbers: tuple = ()
     words: str = ""
     scheme: str = ""
+    token: bool = False
     transient: bool = False
 
 
@@ -61,7 +68,7 @@ REASONS = (
         "there is no such repository, or it is private and the token that is set may not read it; check the name at "
         "{page}",
         classes=("RepositoryNotFoundError",),
-        words="with a token",
+        token=True,
     ),
     Reason(
         f"there is no such repository, or it is private: check the name at {{page}}, and where it is private {TOKEN}",
@@ -164,7 +171,7 @@ def reason_for(error, scheme, token=False):
     """The `Reason` of an error, None for one that is not in the table, and the error of the chain that shows it."""
     errors = chain(error)
     for reason in REASONS:
-        if reason.scheme not in ("", scheme) or (reason.words == "with a token" and not token):
+        if reason.scheme not in ("", scheme) or (reason.token and not token):
             continue
         for found in errors:
             if shows(found, reason):
@@ -178,7 +185,7 @@ def shows(error, reason):
         names & set(reason.classes)
         or status_of(error) in reason.statuses
         or (isinstance(error, OSError) and error.errno is not None and error.errno in reason.numbers)
-        or (reason.words and reason.words != "with a token" and re.search(reason.words, str(error)))
+        or (reason.words and re.search(reason.words, str(error)))
     )
 
 

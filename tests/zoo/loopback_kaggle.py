@@ -1,4 +1,4 @@
-"""Kaggle's models on the loopback interface: the part of its interface that `kagglehub` uses to download them."""
+"""Kaggle's models on the loopback interface: the part of its interface that `kagglehub` uses for them."""
 
 import contextlib
 import json
@@ -16,11 +16,17 @@ def serving(models):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_PUT(self):
+            server.blobs[self.path] = self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
         def do_POST(self):
             data = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             action = self.path.rpartition("/")[2]
             server.requested.append(action)
-            body, kind = answer(models, action, data), "application/json"
+            body, kind = answer(server, models, action, data), "application/json"
             status = server.status or (404 if body is None else 200)
             if isinstance(body, bytes) and status == 200:
                 kind = "application/octet-stream"
@@ -37,6 +43,7 @@ def serving(models):
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads, server.requested, server.status = True, [], None
+    server.blobs, server.created = {}, []
     server.address = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:
@@ -46,7 +53,15 @@ def serving(models):
         server.server_close()
 
 
-def answer(models, action, data):
+def answer(server, models, action, data):
+    if action == "StartBlobUpload":
+        token = f"/{len(server.blobs)}/{data['name']}"
+        return {"token": token, "createUrl": server.address + token}
+    if action.startswith("Create"):
+        server.created.append((action, data))
+        return {}
+    if action == "GetModel":
+        return None
     frameworks = {"MODEL_FRAMEWORK_KERAS": "keras", "keras": "keras"}
     name = "/".join((data["ownerSlug"], data["modelSlug"], frameworks[data["framework"]], data["instanceSlug"]))
     versions = models.get(name)

@@ -228,7 +228,7 @@ def test_an_interrupted_download_goes_on(repository, use_hub):
     """After a lost connection in the same process; after the end of that process in the next."""
     weights = os.urandom(24_000_000)
     with serving({"a/b": repository("r", {"config.json": GPT2, "model.safetensors": weights})}) as hub:
-        use_hub(hub)
+        use_hub(hub, token=hub.token)  # which the storage must not see
         hub.order("GET /storage/", after=15_000_000)
         hub.order("GET /storage/", times=9, pause=0.2)
         process = started("hf://a/b", hub)

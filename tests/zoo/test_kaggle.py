@@ -5,7 +5,9 @@ import sys
 import pytest
 from loopback_kaggle import serving
 
-from keras_zoo import PresetError, sources
+from keras_nlp.models import BertBackbone
+from keras_nlp.models.bert import FAMILY
+from keras_zoo import PresetError, sources, upload_preset
 from keras_zoo.sources import cache
 
 pytestmark = pytest.mark.once
@@ -46,6 +48,23 @@ def test_a_model_of_kaggle(server, monkeypatch):
     with pytest.raises(PresetError, match="is not in the cache of kagglehub"):
         sources.fetch(f"kaggle://{NAME}/1", offline=True)
     assert sources.fetch(f"kaggle://{NAME}/1") == folder
+
+
+def test_upload(server, tmp_path, monkeypatch):
+    """The files of the preset, in their folders, and nothing that lies beside them."""
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "token")
+    folder = tmp_path / "my_model[1]"
+    BertBackbone(**FAMILY.tiny).save_to_preset(folder)
+    own = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for name in (".env", "train[1].py", "model.safetensors.bak"):
+        (folder / name).write_bytes(b"mine")
+    (folder / "logs").mkdir()
+    (folder / "logs" / "model.safetensors").write_bytes(b"mine")
+    assert upload_preset("kaggle://me/bert/keras/small", folder, license="Apache 2.0") == "kaggle://me/bert/keras/small"
+    assert {path.rpartition("/")[2]: data for path, data in server.blobs.items()} == own
+    (_, model), (_, instance) = server.created
+    assert model["slug"] == "bert" and model["isPrivate"]
+    assert instance["body"]["licenseName"] == "Apache 2.0" and len(instance["body"]["files"]) == len(own)
 
 
 def test_a_cache_that_kagglehub_filled(server):

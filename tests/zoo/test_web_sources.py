@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,14 @@ def test_answers_of_a_server(server, status, message, monkeypatch):
         sources.fetch(link(server, "resnet.pth"))
 
 
+def test_at_once(server):
+    """Whoever comes second waits, and finds it there."""
+    server.order("GET /files/x.zip", pause=0.02)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(sources.fetch, [link(server, "x.zip")] * 2)
+    assert first == second and server.requested == ["GET /files/x.zip"]
+
+
 def test_redirects(server, monkeypatch):
     """A few are followed; none to a file, and none away from a secured connection."""
     server.files |= {"one.pth": "/files/resnet.pth", "loop.pth": "/files/loop.pth", "out.pth": "file:///etc/passwd"}
@@ -172,6 +181,9 @@ def test_links_out_of_a_folder(tmp_path):
             with pytest.raises(PresetError, match=f"{re.escape(name)} is a symbolic link to .*secret.*, outside of"):
                 sources.locate(preset)
         (folder / name).unlink()
+    (folder / "data").symlink_to(secret)
+    assert sources.locate(folder)[0] == folder  # nothing there is read
+    (secret / "config.json").touch()
     (folder / "1_Pooling").symlink_to(secret)
     with pytest.raises(PresetError, match="is a symbolic link"):
         sources.locate(folder)
