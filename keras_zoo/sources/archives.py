@@ -7,7 +7,6 @@ follow from the archive's size, whatever the sizes that it states.
 
 import contextlib
 import shutil
-import tempfile
 from pathlib import Path
 
 from keras_zoo.errors import PresetError
@@ -56,7 +55,10 @@ def unpack(path, sha256, address):
     """Unpacks into a folder of the cache that appears when it is whole."""
     target = cache.folder() / "archives" / sha256
     limit = min(LARGEST, FREE + RATIO * path.stat().st_size)
-    stage = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=cache.made(target.parent)))
+    stage = target.with_name(f".unpacking-{sha256}")
+    shutil.rmtree(stage, ignore_errors=True)  # left by a process that was killed
+    shutil.rmtree(target, ignore_errors=True)
+    cache.made(stage)
     try:
         with contextlib.closing(members.reader(path, limit)) as archive:
             found = checked(archive.members(), path, limit)
@@ -65,11 +67,11 @@ def unpack(path, sha256, address):
         cache.check_space(target.parent, sum(m.size for m in found if m.name in wanted), repr(address))
         with contextlib.closing(members.reader(path, limit)) as archive:
             write(archive, wanted, root, stage, limit, path)
-        shutil.rmtree(target, ignore_errors=True)  # left by a process that was killed
         stage.rename(target)
+    except PresetError:
+        raise
     except members.BROKEN as error:
-        full = getattr(error, "errno", None)
-        if full is not None:
+        if getattr(error, "errno", None) is not None:  # of the disk, not of the archive
             raise PresetError(f"{path} could not be unpacked into {target.parent}: {error}.") from error
         raise PresetError(f"{path} is not a whole archive (truncated, damaged, or too large): {error}.") from error
     finally:
@@ -104,7 +106,7 @@ def checked(given, path, limit):
 
 
 def root_of(names, path):
-    """ "" where the preset is at the archive's root, else the one folder it is in, with its slash."""
+    """What comes before the names of the preset's files: nothing, or the one folder they are in, with its slash."""
     names = [name for name in names if not name.startswith("__MACOSX/")]
     if any(choice.may_belong(name) and not choice.STEP.match(name) for name in names):
         return ""

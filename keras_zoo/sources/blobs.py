@@ -6,7 +6,9 @@ large files are put there, by the client's own transport. Those that the hub ser
 """
 
 import importlib.util
+import io
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -28,15 +30,29 @@ def fetch_large(name, commit, files, folder):
     if not large:
         return set()
     folder.mkdir(parents=True, exist_ok=True)
-    pool = ThreadPoolExecutor(WORKERS)
+    pool, stop = ThreadPoolExecutor(WORKERS), threading.Event()
     try:
-        fetched = list(pool.map(lambda file: fetch(name, commit, file, folder), large))
+        fetched = list(pool.map(lambda file: fetch(name, commit, file, folder, stop), large))
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # an error, or an interrupt, does not wait for the others
+        stop.set()  # an error of one, or an interrupt, ends the others
+        pool.shutdown(cancel_futures=True)
     return {file.rfilename for file, done in zip(large, fetched) if done}
 
 
-def fetch(name, commit, file, folder):
+class PartFile(io.BufferedWriter):
+    """A file that is written on at its end, until `stop` is set."""
+
+    def __init__(self, path, stop):
+        super().__init__(io.FileIO(path, "ab"))
+        self.stop = stop
+
+    def write(self, data):
+        if self.stop.is_set():
+            raise InterruptedError("another download failed")
+        return super().write(data)
+
+
+def fetch(name, commit, file, folder, stop):
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
@@ -50,7 +66,7 @@ def fetch(name, commit, file, folder):
     if urlsplit(found.location).netloc != urlsplit(url).netloc:
         headers.pop("authorization", None)  # the token is the hub's, not its storage's
     part = folder / f"{file.lfs.sha256}{PART}"
-    with open(part, "ab") as stream:
+    with PartFile(part, stop) as stream:
         have = stream.tell()
         if have > file.lfs.size:
             stream.truncate(have := 0)

@@ -17,7 +17,7 @@ import logging
 import os
 import shutil
 import sys
-import tempfile
+import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,9 +85,8 @@ def write_record(kind, key, data, required=True):
     """Keeps what is known about the address `key`. Atomic; a record is replaced whole."""
     try:
         path = made(folder() / "records" / kind) / f"{digest(key)[:32]}.json"
-        handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(data | {"key": key}, file, indent=1)
+        part = path.with_name(f"{path.stem}-{uuid.uuid4().hex}.part")
+        part.write_text(json.dumps(data | {"key": key}, indent=1), encoding="utf-8")
         os.replace(part, path)
     except (PresetError, OSError) as error:
         if required:

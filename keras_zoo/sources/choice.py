@@ -12,7 +12,7 @@ from keras_zoo.formats.files import STATE_DICTS
 SMALL = re.compile(
     r"(config|task|preprocessor|tokenizer|image_converter|metadata|tokenizer_config|special_tokens_map|added_tokens"
     r"|vocab|preprocessor_config|generation_config|modules|sentence_bert_config|config_sentence_transformers)\.json"
-    r"|vocab\.txt|merges\.txt|spiece\.model|tokenizer\.model|README\.md"
+    r"|vocab\.txt|merges\.txt|spiece\.model|sentencepiece\.bpe\.model|tokenizer\.model|README\.md"
     r"|assets/[^\\]+"
 )
 STEP = re.compile(r"\d+_\w+/config\.json")  # a step of sentence-transformers
@@ -60,8 +60,11 @@ def needed(names, weights, read):
 
 
 def stores_of(config):
-    """`(stores, describe)` of a `config.json`: where its layout keeps weights, the best first, each as a file and the
-    index of shards that may be there in its place; and whether the weights say what the network is."""
+    """`(stores, describe)` of a `config.json`.
+
+    `stores` is where its layout keeps weights, the best first, each as a file and the index of shards that may be there
+    in its place; `describe` says whether the weights tell what the network is.
+    """
     registered = str(config.get("registered_name", ""))
     if registered.startswith("keras_zoo>"):
         return (SAFETENSORS,), False
@@ -104,4 +107,4 @@ def state_dict(names):
 
 
 def has_weights(names):
-    return any(WEIGHTS.fullmatch(name) for name in names)
+    return any(WEIGHTS.fullmatch(name.rpartition("/")[2]) for name in names)

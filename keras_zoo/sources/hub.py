@@ -149,13 +149,17 @@ def recorded(repository, weights):
     if reference(name, repository.revision) not in (commit, None):
         return None  # another program has fetched a newer one
     try:
-        return complete(repository, snapshot(name, commit), sizes, weights)
+        check_complete(repository, snapshot(name, commit), sizes, weights)
     except (Missing, PresetError):
         return None
+    return snapshot(name, commit) / repository.inner
 
 
-def complete(repository, folder, sizes, weights):
-    """The path of a preset in the folder of a commit, whose repository has files of these `sizes` (None: unknown)."""
+def check_complete(repository, folder, sizes, weights):
+    """The files that a load needs, of a repository that has files of these `sizes` (None where that is not known).
+
+    `Missing` where one of them is not in the `folder` of the commit.
+    """
 
     def read(name):
         if not (folder / name).is_file():
@@ -166,7 +170,7 @@ def complete(repository, folder, sizes, weights):
     lacking = [name for name in needed if not there(folder / name, sizes[name])]
     if lacking:
         raise Missing(f"missing are {', '.join(lacking[:5])}{' …' if len(lacking) > 5 else ''}")
-    return folder / repository.inner
+    return needed
 
 
 def there(path, size):
@@ -183,10 +187,10 @@ def cached(repository, weights):
     known = sizes is not None
     if not known:
         sizes = {file.relative_to(folder).as_posix(): None for file in folder.rglob("*") if file.is_file()}
-    path = complete(repository, folder, sizes, weights)
-    if weights and not known and not choice.has_weights([Path(name).name for name in sizes]):
+    needed = check_complete(repository, folder, sizes, weights)
+    if weights and not known and not choice.has_weights(needed):
         raise Missing("there are no weights")
-    return path
+    return folder / repository.inner
 
 
 def listed(name, commit):
@@ -225,7 +229,7 @@ def download(repository, weights):
     get(name, repository.revision, commit, needed, files)
     sizes = {file: files[file].size for file in files}
     cache.write_record("hub", repository.key, {"name": name, "commit": commit, "files": sizes}, required=False)
-    return complete(repository, folder, sizes, weights)
+    return folder / repository.inner
 
 
 def get(name, revision, commit, wanted, files):

@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import io
 import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -13,9 +14,12 @@ from dataclasses import dataclass
 from keras_zoo.errors import PresetError
 
 LONGEST_READ = 16 << 20  # bytes that a reader of tar asks for at once; a header that wants more is none
+PIECE = 1 << 20  # bytes that are unpacked at once
 HEADERS = 20 << 20  # bytes of a tar archive that are not in its files
 MEMORY = 256 << 20  # bytes that unpacking xz may take
-BROKEN = (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError, NotImplementedError)
+# What the libraries raise where an archive is not what it should be; a chain of long names is a RecursionError.
+BROKEN = (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, struct.error)
+BROKEN += (EOFError, OSError, ValueError, OverflowError, RuntimeError, LookupError)
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Member:
 
 
 def reader(path, limit):
+    """The members of the archive at `path`, which may unpack to `limit` bytes."""
     try:
         return Zip(path) if path.name.lower().endswith(".zip") else Tar(path, limit)
     except BROKEN as error:
@@ -123,9 +128,10 @@ class Bounded(io.RawIOBase):
     def read(self, size=-1):
         if not 0 <= size <= LONGEST_READ:
             raise tarfile.ReadError(f"a header claims {size} bytes")
-        data = b""
-        while len(data) < size and (piece := self.stream.read(size - len(data))):
+        data = bytearray()
+        while len(data) < size and (piece := self.stream.read(min(PIECE, size - len(data)))):
             data += piece
+        data = bytes(data)
         self.position += len(data)
         self.last = data or self.last
         if self.position > self.limit:

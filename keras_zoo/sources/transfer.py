@@ -26,17 +26,13 @@ def patiently(call, pause=0.5):
         try:
             return call()
         except Exception as error:
-            reason, found = reasons.reason_for(error, "")
+            _, found = reasons.reason_for(error, "")
             status = reasons.status_of(found)
             wait = reasons.retry_after(found)
             wait = pause if wait is None else wait
             dropped = isinstance(found, http.client.IncompleteRead | ConnectionResetError)
-            if (
-                not left
-                or reason is None
-                or wait > LONGEST_WAIT
-                or not (dropped or status in (429, 500, 502, 503, 504))
-            ):
+            hope = dropped or status in (429, 500, 502, 503, 504)
+            if not (hope and left and wait <= LONGEST_WAIT):
                 raise
             log.warning("%s; trying again in %g s.", error, wait)
             time.sleep(wait)
@@ -62,10 +58,9 @@ def opened(url, offset=0):
     headers = {"User-Agent": f"keras-zoo/{__version__}", "Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
+    request = urllib.request.Request(url, headers=headers)
     try:
-        return urllib.request.build_opener(Redirects).open(
-            urllib.request.Request(url, headers=headers), timeout=TIMEOUT
-        )
+        return urllib.request.build_opener(Redirects).open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if offset and error.code == 416:  # there is no more than we have, or something else is there now
             return opened(url)
@@ -75,6 +70,8 @@ def opened(url, offset=0):
 def download(url, part, sha256, name):
     """Fetches `url` into the file `part`, going on where that stops, until its content has the hash `sha256`."""
     resumed = part.exists() and part.stat().st_size > 0
+    if resumed and hash_of(part) == sha256:
+        return
     patiently(lambda: append(url, part, name))
     if (found := hash_of(part)) != sha256 and resumed:  # the part may have been of another file
         part.unlink()

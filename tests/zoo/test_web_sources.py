@@ -93,6 +93,10 @@ def test_interruptions(server, monkeypatch):
     before = len(server.ranges)
     assert sources.fetch(link(server, "resnet.pth")).read_bytes() == WEIGHTS and len(server.ranges) == before + 1
     cache.remove(link(server, "resnet.pth"))
+    asked = len(server.requested)
+    part.write_bytes(WEIGHTS)  # whole, where the process ended before it said so
+    assert sources.fetch(link(server, "resnet.pth")).read_bytes() == WEIGHTS and len(server.requested) == asked
+    cache.remove(link(server, "resnet.pth"))
     for wrong in (b"another file", WEIGHTS + b"more"):
         part.write_bytes(wrong)
         assert sources.fetch(link(server, "resnet.pth")).read_bytes() == WEIGHTS
