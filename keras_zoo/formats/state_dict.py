@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from keras_zoo import lora, registry, weights
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import STATE_DICTS
 from keras_zoo.formats.layout import Layout
 from keras_zoo.formats.module_file import open_module
 from keras_zoo.formats.safetensors_file import open_tensors, read_header
 from keras_zoo.formats.torch_file import open_torch
+from keras_zoo.sources import FILES
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class StateDictLayout(Layout):
     @staticmethod
     def file_in(folder):
         """The one file of a folder that can be a state dict, None where there is none or more than one."""
-        found = [path for path in sorted(folder.iterdir()) if path.suffix in STATE_DICTS and path.is_file()]
+        found = [path for path in sorted(folder.iterdir()) if path.suffix in FILES and path.is_file()]
         return found[0] if len(found) == 1 else None
 
     def tensors(self):

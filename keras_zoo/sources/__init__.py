@@ -17,6 +17,7 @@ from pathlib import Path
 from keras_zoo import registry
 from keras_zoo.errors import PresetError
 from keras_zoo.sources import hub, kaggle, local, web
+from keras_zoo.sources.choice import STATE_DICTS as FILES  # noqa: F401  of a state dict that is a preset by itself
 
 SCHEMES = (
     "'hf://owner/name', 'kaggle://owner/model/framework/variation/version', 'https://host/file#sha256=…', 'file://' or "

@@ -6,7 +6,6 @@ Names are relative to the preset's folder, with `/` between their parts.
 import re
 
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import STATE_DICTS
 
 # What readers open besides weights: configuration, vocabulary, and the card.
 SMALL = re.compile(
@@ -16,6 +15,7 @@ SMALL = re.compile(
     r"|assets/[^\\]+"
 )
 STEP = re.compile(r"\d+_\w+/config\.json")  # a step of sentence-transformers
+STATE_DICTS = (".pth", ".pt", ".bin", ".safetensors")  # files that can be a preset by themselves
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
 TORCH = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 KERAS = ("model.weights.h5", "model.weights.json")
@@ -57,6 +57,13 @@ def needed(names, weights, read):
     if weights is True and KERAS in stores and HEAD in names:
         found.add(HEAD)
     return sorted(found)
+
+
+def read_json(path):
+    """The object in a JSON file; the layouts' reader, which needs all of the package."""
+    from keras_zoo.formats.files import read_json
+
+    return read_json(path)
 
 
 def stores_of(config):

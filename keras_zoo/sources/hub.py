@@ -14,8 +14,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import STATE_DICTS, read_json
 from keras_zoo.sources import blobs, cache, choice, reasons, transfer
+from keras_zoo.sources.choice import STATE_DICTS
 
 FORM = "hf://owner/name, hf://owner/name@revision, and either with /folder or /file.pth after it"
 # A revision with slashes is one of the hub's own, or written with %2F.
@@ -164,7 +164,7 @@ def check_complete(repository, folder, sizes, weights):
     def read(name):
         if not (folder / name).is_file():
             raise Missing(f"{name} is missing")
-        return read_json(folder / name)
+        return choice.read_json(folder / name)
 
     needed = repository.needed(list(sizes), weights, read)
     lacking = [name for name in needed if not there(folder / name, sizes[name])]
@@ -223,7 +223,7 @@ def download(repository, weights):
 
     def read(file):
         get(name, repository.revision, commit, [file], files)
-        return read_json(folder / file)
+        return choice.read_json(folder / file)
 
     needed = repository.needed(list(files), weights, read)
     get(name, repository.revision, commit, needed, files)

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import refuse_links
 from keras_zoo.sources import cache, reasons
+from keras_zoo.sources.local import refuse_links
 
 FORM = "kaggle://owner/model/framework/variation, with /version after it to have always the same"
 HANDLE = re.compile(r"([\w-]+/[\w-]+)/([\w-]+/\w[\w.-]*)(?:/(\d+))?/?")

@@ -3,10 +3,9 @@
 import glob
 from pathlib import Path
 
-from keras_zoo import formats
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import read_json, refuse_links
 from keras_zoo.sources import choice, hub, kaggle, reasons
+from keras_zoo.sources.local import refuse_links
 
 # What an upload takes away with it, so that no shard or head of an earlier one stays beside the new weights.
 REPLACED = [
@@ -55,6 +54,8 @@ def upload_preset(uri, preset, private=None, message=None, license=None):
 
 def files_of(folder):
     """The names of a preset's files in a local folder, which must be one that can be loaded."""
+    from keras_zoo import formats
+
     if not folder.is_dir():
         raise PresetError(f"{str(folder)!r} is not a local folder. What save_to_preset writes can be uploaded.")
     refuse_links(folder)
@@ -62,7 +63,7 @@ def files_of(folder):
     if layout.backbone_config is not None:
         layout.tensors()  # headers and shards are checked, no weights are read
     names = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
-    return choice.needed(names, True, lambda name: read_json(folder / name))
+    return choice.needed(names, True, lambda name: choice.read_json(folder / name))
 
 
 def to_hub(uri, folder, names, private, message):

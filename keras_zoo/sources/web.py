@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from keras_zoo.errors import PresetError
-from keras_zoo.formats.files import STATE_DICTS
 from keras_zoo.sources import archives, cache, reasons, transfer
+from keras_zoo.sources.choice import STATE_DICTS
 
 SHA256 = re.compile(r"sha256[=:]([0-9a-fA-F]{64})")
 
