@@ -5,7 +5,7 @@ import functools
 import inspect
 from pathlib import Path
 
-from keras_zoo import formats, lora, registry, saving, sources, weights
+from keras_zoo import formats, lora, reading, registry, saving, sources, weights
 from keras_zoo.config import argument_names
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.layout import Layout
@@ -101,10 +101,10 @@ def load_task(cls, preset, load_weights, dtype, overrides, offline=False):
             + (", or keep all but what tells classes: new_classes=True." if task_class.class_weights else ".")
         )
     below = {k: v for k, v in overrides.items() if k in below and k not in own}
-    if "preprocessor" not in config:
-        config["preprocessor"] = default_preprocessor(task_class, layout)
 
     def make():
+        if "preprocessor" not in config:  # while the weights are read
+            config["preprocessor"] = default_preprocessor(task_class, layout)
         backbone = make_backbone(layout.family.backbone, layout, dtype, below)
         return construct(task_class, {"backbone": backbone} | config)
 
@@ -146,12 +146,12 @@ def build(layout, make, load_weights, anew=()):
     depth = depth_of(layout.backbone_config)
     if depth > len(tensors):  # before so many layers are built
         raise PresetError(f"The preset's configuration has {depth} layers, its weights {len(tensors)} tensors in all.")
-    with weights.deferred():
+    with reading.ahead(tensors) as reader, weights.deferred():
         model = make()
         bindings, ignored = layout.bindings(model, tensors)
         left = {path for path in bindings for pattern in anew if fnmatch.fnmatch(path, pattern)}
         ignored = (*ignored, *(bindings.pop(path).name for path in left))
-        weights.fill(model, bindings, tensors, ignored)
+        weights.fill(model, bindings, reader, ignored)
     return model
 
 

@@ -9,6 +9,7 @@ names every missing, unused and misshaped tensor.
 
 import contextlib
 import fnmatch
+import gc
 from typing import NamedTuple
 
 import keras
@@ -16,7 +17,7 @@ import ml_dtypes
 import numpy as np
 from keras.src.backend.common import global_state, stateless_scope, variables
 
-from keras_zoo import lora
+from keras_zoo import lora, memory
 from keras_zoo.errors import PresetError
 
 LEAVES = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias", "embeddings": "weight"} | {
@@ -132,13 +133,26 @@ def deferred():
     So nothing is allocated before everything is known to fit, and no weight is first filled with random numbers.
     Rests on what Keras does for models built under a `StatelessScope`, and on three of its private names.
     """
+    with without_collections():
+        try:
+            with keras.StatelessScope(initialize_variables=False):
+                yield
+        except BaseException:
+            global_state.set_global_attribute("uninitialized_variables", [])
+            raise
+        variables.initialize_all_variables()
+
+
+@contextlib.contextmanager
+def without_collections():
+    """No garbage is looked for meanwhile: a model is many objects that all stay, and looking for it takes a while."""
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        with keras.StatelessScope(initialize_variables=False):
-            yield
-    except BaseException:
-        global_state.set_global_attribute("uninitialized_variables", [])
-        raise
-    variables.initialize_all_variables()
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def under_deferral():
@@ -146,19 +160,23 @@ def under_deferral():
     return stateless_scope.in_stateless_scope()
 
 
-def fill(model, bindings, tensors, ignored=()):
-    """Checks that everything fits, then lets each weight of `model`, built under `deferred`, read its own values."""
-    check(model, bindings, tensors, ignored)
+def fill(model, bindings, reader, ignored=()):
+    """Checks that everything fits, then lets each weight of `model`, built under `deferred`, take its own values.
+
+    `reader` is a `keras_zoo.reading.ReadAhead` of the tensors.
+    """
+    check(model, bindings, reader.tensors, ignored)
+    reader.begin(bindings[weight.path].name for weight in bound(model, bindings))
     latest = {}  # a fused tensor is read once for its parts, which follow each other
 
     def read(binding, shape):
         if binding.name not in latest:
             latest.clear()
-            latest[binding.name] = tensors[binding.name].read()
+            latest[binding.name] = reader.take(binding.name)
         return binding.take(latest[binding.name] if binding.count > 1 else latest.pop(binding.name), shape)
 
     def initializer(binding):
-        return lambda shape, dtype: np.ascontiguousarray(read(binding, shape)).astype(numpy_dtype(dtype), copy=False)
+        return lambda shape, dtype: memory.adopt(memory.laid_out(read(binding, shape), numpy_dtype(dtype)))
 
     for weight in bound(model, bindings):
         weight._initializer = initializer(bindings[weight.path])

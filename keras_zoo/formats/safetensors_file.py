@@ -13,11 +13,11 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 
+from keras_zoo import memory
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.files import weight_files
 
 LARGEST_HEADER = 100_000_000  # bytes; the limit of the reference implementation
-ALIGNMENT = 64  # bytes; a buffer so aligned is taken over by XLA without a copy
 DTYPES = {
     "F64": np.dtype("float64"),
     "F32": np.dtype("float32"),
@@ -43,9 +43,8 @@ class Tensor:
         return math.prod(self.shape) * self.dtype.itemsize
 
     def read(self):
-        buffer = np.empty(self.nbytes + ALIGNMENT, "uint8")
-        begin = -buffer.ctypes.data % ALIGNMENT
-        buffer = buffer[begin : begin + self.nbytes]
+        values = memory.empty(self.shape, self.dtype)
+        buffer = values.reshape(-1).view("uint8")
         with open(self.path, "rb", buffering=0) as file:
             file.seek(self.offset)
             view, done = memoryview(buffer), 0
@@ -54,7 +53,7 @@ class Tensor:
                 if not count:
                     raise PresetError(f"{self.path} ended while it was read.")
                 done += count
-        return buffer.view(self.dtype).reshape(self.shape)
+        return values
 
 
 def read_header(path):

@@ -11,8 +11,12 @@ WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the
 class TorchTensor(Tensor):
     """A tensor of a torch state dict, with the interface of one in a safetensors file."""
 
-    def __init__(self, tensor):
-        self.tensor, self.shape = tensor, tuple(tensor.shape)
+    def __init__(self, path, tensor):
+        self.path, self.tensor, self.shape = path, tensor, tuple(tensor.shape)
+
+    @property
+    def nbytes(self):
+        return self.tensor.nbytes
 
     def read(self):
         import torch
@@ -35,7 +39,7 @@ def open_torch(path):
             "those of files of before torch 1.6, since unpickling those runs code: save module.state_dict(), or use "
             "safetensors."
         ) from None
-    return {name: TorchTensor(tensor) for name, tensor in state_of(found, path, torch).items()}
+    return {name: TorchTensor(path, tensor) for name, tensor in state_of(found, path, torch).items()}
 
 
 def state_of(found, path, torch):

@@ -222,7 +222,7 @@ def download(repository, weights):
     folder = snapshot(name, commit)
 
     def read(file):
-        get(name, repository.revision, commit, [file], files)
+        get(name, repository.revision, commit, [file], files, quiet=True)
         return choice.read_json(folder / file)
 
     needed = repository.needed(list(files), weights, read)
@@ -232,7 +232,7 @@ def download(repository, weights):
     return folder / repository.inner
 
 
-def get(name, revision, commit, wanted, files):
+def get(name, revision, commit, wanted, files, quiet=False):
     """Downloads those of the `wanted` files of a commit that the cache lacks, in parallel."""
     import huggingface_hub
     from huggingface_hub import constants
@@ -247,9 +247,22 @@ def get(name, revision, commit, wanted, files):
     checked = blobs.fetch_large(name, commit, [files[file] for file in lacking], storage(name) / "blobs")
     patterns = [glob.escape(file) for file in lacking]
     options = {"endpoint": constants.ENDPOINT, "library_name": "keras-zoo"}
+    if quiet:
+        options["tqdm_class"] = no_bar()
     huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=patterns, **options)
     for file in lacking:
         if not (folder / file).is_file():
             raise PresetError(f"'hf://{name}' changed while it was fetched: {file} is not there. Try again.")
         if file not in checked:
             blobs.check(folder / file, files[file], f"hf://{name}")
+
+
+def no_bar():
+    """The client's progress bar, unseen: for the small files that say which others are needed."""
+    from huggingface_hub.utils import tqdm
+
+    class Unseen(tqdm):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs | {"disable": True})
+
+    return Unseen

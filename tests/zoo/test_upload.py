@@ -1,14 +1,17 @@
 """Uploads through the real clients: to a hub on the loopback interface, and to one that speaks as Kaggle does."""
 
+import itertools
 import sys
 
 import pytest
 from loopback_hub import contents, serving
 
 import keras_zoo
-from keras_nlp.models import Backbone, BertBackbone, BertTextClassifier
+from keras_nlp.models import Backbone, BertBackbone, BertTextClassifier, BertTextEmbedder
 from keras_nlp.models.bert import FAMILY
 from keras_zoo import PresetError, sources
+from keras_zoo.formats import WRITERS
+from keras_zoo.sources.upload import files_of
 
 pytestmark = pytest.mark.once
 
@@ -58,6 +61,16 @@ def test_again_to_a_branch_and_a_folder(preset, hub, tmp_path):
     assert "inner/one/model.safetensors" in main and any("-of-" in name for name in main)
     assert [commit[1:] for commit in hub.commits[1:]] == [("v2", "Smaller"), ("main", "Upload small")]
     assert (sources.fetch("hf://me/model/inner/one") / "config.json").is_file()
+
+
+def test_every_file_that_is_written_is_taken(lm, tmp_path):
+    """So also what is fetched: both go by the same choice."""
+    preprocessor = FAMILY.tiny_preprocessors["BertTextEmbedder"]()
+    embedder = BertTextEmbedder(BertBackbone(**FAMILY.tiny), preprocessor=preprocessor)
+    for number, (model, form) in enumerate(itertools.product((lm, embedder), WRITERS)):
+        folder = tmp_path / str(number)
+        model.save_to_preset(folder, format=form)
+        assert files_of(folder) == sorted(contents(folder)), form
 
 
 def test_what_is_no_preset_is_not_sent(preset, hub, tmp_path):

@@ -3,7 +3,7 @@
 import subprocess
 from dataclasses import asdict, replace
 
-from rows import CONTESTANTS, RANDOM, YOLO_SHAPES, Work
+from rows import CONTESTANTS, RANDOM, SAVED, YOLO_SHAPES, Work
 from workers import HERE, Missing, Worker, WorkerError
 
 CHECK = Work(prompts=(8, 8), new=16)
@@ -58,9 +58,16 @@ class Bench:
         folder = self.scratch / f"{shape}-{dtype}"
         if not (folder / "config.json").exists():
             print(f"Writing the checkpoint {folder} …", flush=True)
-            python, script = ("ultralytics", "yolo") if shape in YOLO_SHAPES else ("peers", "checkpoint")
-            subprocess.run([self.pythons[python], HERE / f"{script}.py", shape, dtype, folder], check=True)
+            subprocess.run([*self.writer(shape, dtype), folder], check=True)
         return folder
+
+    def writer(self, shape, dtype):
+        """The command, but for its last argument, the folder."""
+        if shape in SAVED:
+            python, library, shape = SAVED[shape]
+            return [self.pythons[python], HERE / "saved.py", library, shape]
+        python, script = ("ultralytics", "yolo") if shape in YOLO_SHAPES else ("peers", "checkpoint")
+        return [self.pythons[python], HERE / f"{script}.py", shape, dtype]
 
     def text(self, megabytes):
         file = self.scratch / f"prose-{megabytes}.txt"
@@ -85,7 +92,7 @@ class Bench:
         if not row.fresh:
             for worker in [self.worker(side.contestant, check) for side in row.sides]:
                 worker.ask(do="forget")
-        if row.work.dtype != "float32":
+        if row.work.dtype != "float32" and row.work.writes:
             row = self.shortened(row)
         turns = [Turn(self, row, side) for side in row.sides]
         for turn in turns:

@@ -18,6 +18,10 @@ BERT_SHAPES = {  # transformers' names; "minilm" is written as a sentence-transf
     "minilm": {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536},
 }
 YOLO_SHAPES = {"yolo_n": "yolov8n", "yolo_m": "yolov8m"}  # by Ultralytics' names; written as it saves and exports them
+SAVED = {  # folders of presets: the interpreter, the library that saves, the shape
+    "hub_medium": ("peers", "keras_hub", "medium"),
+    "native_medium": ("ours", "native", "medium"),
+}
 RANDOM = "random"  # contestants that make weights of their own
 
 
@@ -41,6 +45,7 @@ CONTESTANTS = {
     **{f"keras-hub-bert-{b}": Contestant("keras_hub_bert", "peers", b) for b in ("jax", "tensorflow", "torch")},
     **{f"ours-resnet-{b}": Contestant("ours_resnet", "ours", b) for b in ("jax", "tensorflow", "torch")},
     **{f"keras-hub-resnet-{b}": Contestant("keras_hub_resnet", "peers", b) for b in ("jax", "tensorflow")},
+    "reading": Contestant("reading", "ours"),
     "transformers-bert": Contestant("transformers_bert", "peers"),
     "transformers": Contestant("transformers", "peers"),
     "ctranslate2": Contestant("ctranslate2", "peers"),
@@ -215,6 +220,22 @@ ROWS = [
             ("onnx/resnet-batch-{}", "ours-resnet-onnx"),
         )
         for size in (1, 16)
+    ),
+    *(
+        row(
+            f"{b}/load-{name}",
+            Work("load_preset", shape=shape, dtype=dtype),
+            f"ours-{b}",
+            Side("reading", "reading the file"),
+            *peers,
+            unit="s",
+        )
+        for b in ("jax", "tensorflow", "torch")
+        for name, shape, dtype, peers in (
+            ("native", "native_medium", "float32", ()),
+            ("keras-hub", "hub_medium", "float32", (f"keras-hub-{b}",)),
+            ("as-bfloat16", "native_medium", "bfloat16", ()),
+        )
     ),
     row(
         "images/augment",

@@ -73,6 +73,8 @@ class Worker:
         if work["kind"].startswith("tokenize"):
             lines, megabytes = read(text, work["megabytes"])
             return {"amount": megabytes} | function(lines, Path(folder))
+        if work["kind"] == "load_preset":
+            return {"amount": 1} | function(Path(folder), work)
         model = self.models(folder, work["dtype"], work["int8"])
         if work["kind"] == "train":
             return {"amount": work["steps"]} | function(model, work)

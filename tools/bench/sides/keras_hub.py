@@ -5,7 +5,7 @@ from time import perf_counter
 import keras
 import keras_hub
 
-from sides import Missing, padded, prompts
+from sides import Missing, loading, padded, prompts
 
 
 def load(folder, dtype, int8):
@@ -15,6 +15,10 @@ def load(folder, dtype, int8):
         lm.quantize("int8")
     lm.compile(sampler="greedy")
     return lm
+
+
+def load_preset(folder, work):
+    return loading.timed(lambda: keras_hub.models.GPT2CausalLM.from_preset(str(folder), dtype=work["dtype"]).backbone)
 
 
 def forget():

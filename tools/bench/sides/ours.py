@@ -7,7 +7,7 @@ import keras
 
 from keras_nlp import samplers
 from keras_nlp.models import BertTokenizer, GPT2Backbone, GPT2CausalLM, GPT2Tokenizer
-from sides import PROMPT, padded, prompts
+from sides import PROMPT, loading, padded, prompts
 
 BATCH = 256  # lines to a batch, for tokenizers
 
@@ -17,6 +17,10 @@ def load(folder, dtype, int8):
     if int8:
         lm.quantize("int8")
     return lm
+
+
+def load_preset(folder, work):
+    return loading.timed(lambda: GPT2CausalLM.from_preset(folder, dtype=work["dtype"]).backbone)
 
 
 def forget():
