@@ -1,10 +1,10 @@
 """From what a user calls a preset to a local folder.
 
 choice    which files a preset is made of
-hub       hf://…, through huggingface_hub; `blobs` for its large files
+hub       hf://…, through huggingface_hub; `repository` names one, `blobs` fetches its large files
 kaggle    kaggle://…, through kagglehub
 web       http(s)://…#sha256=…; `transfer` does the downloading
-archives  zip and tar, unpacked into the cache
+archives  zip and tar, unpacked into the cache; `members` reads them
 local     folders and files
 cache     what was fetched: listed, locked, removed
 reasons   why something could not be had, and what to do

@@ -4,8 +4,9 @@ import glob
 from pathlib import Path
 
 from keras_zoo.errors import PresetError
-from keras_zoo.sources import choice, hub, kaggle, reasons
+from keras_zoo.sources import choice, kaggle, reasons
 from keras_zoo.sources.local import refuse_links
+from keras_zoo.sources.repository import Repository
 
 # What an upload takes away with it, so that no shard or head of an earlier one stays beside the new weights.
 REPLACED = [
@@ -70,7 +71,7 @@ def to_hub(uri, folder, names, private, message):
     import huggingface_hub
     from huggingface_hub import constants
 
-    repository = hub.Repository.at(uri)
+    repository = Repository.at(uri)
     if repository.is_file:
         raise PresetError(f"{uri!r} names a file; a preset is uploaded as a folder.")
     api = huggingface_hub.HfApi(endpoint=constants.ENDPOINT, library_name="keras-zoo")
