@@ -8,6 +8,7 @@ large files are put there, by the client's own transport. Those that the hub ser
 import importlib.util
 import io
 import os
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from keras_zoo.sources import transfer
 
 LARGE = 20_000_000  # bytes; what is smaller is fetched anew. The client writes, and so resumes, by pieces of 10 MB
 WORKERS = 4
+SHA256 = re.compile(r"[0-9a-f]{64}")
 PART = ".keras_zoo.incomplete"
 
 
@@ -26,6 +28,7 @@ def fetch_large(name, commit, files, folder):
     Returns the names of those that were fetched so, and checked.
     """
     large = [file for file in files if file.lfs is not None and (file.lfs.size or 0) >= LARGE]
+    large = [file for file in large if SHA256.fullmatch(str(file.lfs.sha256))]  # by which it will be called
     large = [file for file in large if not (folder / file.lfs.sha256).exists()]
     if not large:
         return set()

@@ -142,6 +142,10 @@ def download(repository, weights):
     if info.id and info.id != repository.name:
         warnings.warn(f"{repository.name!r} has been renamed to {info.id!r}; use 'hf://{info.id}'.", stacklevel=2)
     name, commit = info.id or repository.name, info.sha
+    if not COMMIT.fullmatch(str(commit)):  # a folder will be called by it
+        raise PresetError(
+            f"{repository.address!r}: {constants.ENDPOINT} does not answer as a hub: {commit!r:.100} is no commit."
+        )
     files = {file.rfilename: file for file in info.siblings or ()}
     folder = snapshot(name, commit)
 

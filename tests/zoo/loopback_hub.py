@@ -52,6 +52,7 @@ class Hub:
     gated: set = field(default_factory=set)
     private: set = field(default_factory=set)
     more: dict = field(default_factory=dict)  # {name: bytes} of files that every repository claims to have
+    lies: dict = field(default_factory=dict)  # what model infos say in place of the truth
     token: str = "hf_right"
     folder: Path | None = None  # where repositories that are created go
     address: str = ""
@@ -238,7 +239,8 @@ class Handler(BaseHTTPRequestHandler):
         if kind == "resolve":
             return self.resolve(files, path, commit)
         described = [describe(file, data, kind) for file, data in files.items()]
-        return 200, described if kind == "tree" else {"id": name, "sha": commit, "siblings": described}, {}
+        info = {"id": name, "sha": commit, "siblings": described} | self.hub.lies
+        return 200, described if kind == "tree" else info, {}
 
     def resolve(self, files, path, commit):
         headers = {"X-Repo-Commit": commit}

@@ -216,4 +216,12 @@ def test_names_that_a_server_makes_up(repository, use_hub, tmp_path):
     with serving({"a/b": folder}, more={outside: b"theirs", str(mine): b"theirs"}) as hub:
         use_hub(hub)
         assert names(sources.fetch("hf://a/b")) == {"config.json", "model.safetensors"}
+        before = sorted(path for path in tmp_path.rglob("*") if "hf" not in path.parts)
+        lfs = {"sha256": "../" * 6 + str(tmp_path / "theirs").lstrip("/"), "size": 30_000_000, "pointerSize": 130}
+        weights = {"rfilename": "model.safetensors", "size": 30_000_000, "lfs": lfs}
+        for lies in ({"sha": "../" * 9}, {"sha": None}, {"siblings": [weights, {"rfilename": "config.json"}]}):
+            hub.lies = lies
+            with pytest.raises(PresetError, match=r"is no commit|came with 1 of 30000000 bytes"):
+                sources.download("hf://a/b", refresh=True)
+        assert sorted(path for path in tmp_path.rglob("*") if "hf" not in path.parts) == before
     assert mine.read_text() == "{}"
