@@ -50,10 +50,6 @@ REASONS = (
         numbers=(errno.ENOSPC, errno.EDQUOT),
     ),
     Reason(
-        "the cache cannot be written ({error}). Set HF_HOME, KAGGLEHUB_CACHE or KERAS_ZOO_CACHE to a folder that can",
-        numbers=(errno.EACCES, errno.EROFS, errno.EPERM),
-    ),
-    Reason(
         "the network may not be used (HF_HUB_OFFLINE), and it is not in the cache", classes=("OfflineModeIsEnabled",)
     ),
     Reason(f"the repository is gated: accept its terms at {{page}}, then {TOKEN}", classes=("GatedRepoError",)),
@@ -142,6 +138,10 @@ REASONS = (
         UNREACHABLE,
         classes=("ConnectError", "ConnectionError", "NetworkError", "URLError", "TransportError"),
         transient=True,
+    ),
+    Reason(
+        "the cache cannot be written ({error}). Set HF_HOME, KAGGLEHUB_CACHE or KERAS_ZOO_CACHE to a folder that can",
+        numbers=(errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST),
     ),
 )
 

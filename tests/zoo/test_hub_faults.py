@@ -121,6 +121,21 @@ def test_a_disk_without_room(hub, monkeypatch):
         assert "the disk is full while writing. Make room" in refused("hf://a/b")
 
 
+def test_a_cache_that_cannot_be_written(hub, tmp_path, monkeypatch):
+    """The client's is needed; without this package's the hub is asked each time."""
+    from huggingface_hub import constants
+
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KERAS_ZOO_CACHE", str(tmp_path / "file" / "x"))
+    folder = sources.fetch("hf://a/b")
+    asked = len(hub.requested)
+    assert sources.fetch("hf://a/b") == folder and len(hub.requested) == asked + 1
+    with pytest.raises(PresetError, match=r"cannot be written: Not a directory.* KERAS_ZOO_CACHE"):
+        sources.fetch(f"http://127.0.0.1:9/x.pth#sha256={'0' * 64}")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "file" / "x"))
+    assert "the cache cannot be written" in refused("hf://a/b")
+
+
 def test_a_disk_that_fills_up(hub, tmp_path):
     """A small file system of its own, where the kernel allows that; what was free is gone when it is written."""
     disk = tmp_path / "disk"
