@@ -64,7 +64,7 @@ class Backbone(ZooModel):
 
         A matrix `W` becomes `W + A B`, with `A` `(…, rank)` random and `B` `(rank, out)` zero, both float32; `W` and
         everything else is frozen, biases included. A task's head outside the backbone goes on training. Presets and
-        `.keras` files are written with the updates added to the matrices.
+        `.keras` files are written with the updates added to the matrices, presets with `merge_lora=False` beside them.
 
         Args:
             rank: a whole number of at least 1.

@@ -8,6 +8,8 @@ import inspect
 
 import keras
 
+from keras_zoo.errors import PresetError
+
 PACKAGE = "keras_zoo"
 
 
@@ -30,6 +32,15 @@ def argument_names(cls):
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break
     return list(dict.fromkeys(names))
+
+
+def refuse_more_arguments(thing, cls):
+    """`PresetError` where the class of `thing`, a user's own, has arguments that its base `cls` does not take."""
+    if extra := sorted(set(argument_names(type(thing))) - {"name", *argument_names(cls)}):
+        raise PresetError(
+            f"{type(thing).__name__} has arguments that {cls.__name__} does not take: {extra}. To save it, give it a "
+            "Family of its own with keras_zoo.registry.register."
+        )
 
 
 def policy_name(policy):

@@ -133,6 +133,7 @@ def merge(model):
             store = {}
             adapter.layer.save_own_variables(store)
             adapter.layer.load_own_variables(store)
+    vars(model)["merged_rank"] = found[0].layer.lora_rank  # for the card of what is saved
     remove(model)
     freezing.unfreeze(model)
 

@@ -1,12 +1,16 @@
 """What backbones and tasks share: a functional Keras model that may name its layers before it has its graph."""
 
+import json
 import os
 import warnings
 
 import keras
+import numpy as np
 
-from keras_zoo import exporting, fused, onnx_graph, registry
+from keras_zoo import exporting, fused, onnx_graph, origin, registry
 from keras_zoo.config import Configured
+
+ORIGIN = "origin"  # its name among a model's own variables in a weights file
 
 
 class ClassProperty:
@@ -28,6 +32,8 @@ class ZooModel(Configured, keras.Model):
     """
 
     _config_root = True
+    pipeline_tag = None  # what the Hugging Face Hub calls this kind of model
+    card_example = None  # a line of a program that runs `model` on raw data, with NumPy as `np`
 
     def __init__(self, inputs, outputs, name=None, trainable=True):
         object.__setattr__(self, "_has_layers", True)
@@ -48,6 +54,18 @@ class ZooModel(Configured, keras.Model):
     def presets(cls):
         """`{name: record}` of the published presets that `from_preset` of this class takes; see `list_presets`."""
         return registry.presets_for(cls)
+
+    def save_own_variables(self, store):
+        """Beside Keras' own, as bytes, where the model came from; its configuration says only what it is."""
+        super().save_own_variables(store)
+        if known := vars(self).get("origin"):
+            store[ORIGIN] = np.frombuffer(json.dumps(known).encode(), "uint8")
+
+    def load_own_variables(self, store):
+        names = list(store.keys())
+        if ORIGIN in names:
+            origin.remember(self, origin.from_bytes(np.asarray(store[ORIGIN]).tobytes()))
+        super().load_own_variables({name: store[name] for name in names if name != ORIGIN})
 
     def compile(self, *args, **kwargs):
         """As `keras.Model.compile`."""

@@ -35,6 +35,9 @@ class Preprocessor(Configured):
         """
         return presets.load_preprocessor(cls, preset, overrides, offline)
 
-    def save_to_preset(self, folder):
-        """Writes the preprocessor's configuration and assets into `folder`; the rest of a preset there stays."""
-        presets.save(folder, preprocessor=self)
+    def save_to_preset(self, folder, format="keras_zoo"):
+        """Writes the preprocessor's configuration and assets into `folder`; the rest of a preset there stays.
+
+        `format` is `"keras_zoo"` or `"keras_hub"`.
+        """
+        presets.save(folder, preprocessor=self, format=format)

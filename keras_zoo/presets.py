@@ -5,12 +5,12 @@ import functools
 import inspect
 from pathlib import Path
 
-from keras_zoo import formats, lora, reading, registry, saving, sources, weights
+from keras_zoo import formats, model_card, origin, reading, registry, saving, sources, weights
 from keras_zoo.config import argument_names
 from keras_zoo.errors import PresetError
+from keras_zoo.formats import lora_file
 from keras_zoo.formats.layout import Layout
 
-GENERATED = "<!-- This card was written by keras-zoo; without this line it is kept as it is. -->"
 PARTS = ("task", "backbone", "preprocessor", "tokenizer")  # what is saved, and no option of saving
 DEPTHS = ("num_layers", "stackwise_num_blocks", "stackwise_depth")  # arguments that say how much is built
 ANY_MODEL = ("name", "trainable")  # arguments that Keras gives every model
@@ -28,8 +28,18 @@ class RecordLayout(Layout):
         if "classes" in record:
             self.task_config = self.task_config | {"class_names": registry.class_names(record)}
         self.preprocessor_config = record.get("preprocessor", {})
+        self.head_wanted = False
+
+    def choose(self, task_class):
+        self.head_wanted = self.task_class is not None and issubclass(task_class, self.task_class)
 
     def tokenizer_config(self, cls):
+        if self.record.get("tokenizer", {}) is None:
+            raise PresetError(
+                f"{cls.__name__} cannot express the vocabulary of {self.name!r}, which is of another kind. Pass "
+                "preprocessor=None for a model that takes tensors, and make its token ids elsewhere: what "
+                f"`keras-zoo download {self.name}` fetches has a tokenizer.json for the library `tokenizers`."
+            )
         assets = cls.load_assets(self.record["assets"]) if self.has_vocabulary else self.published.tokenizer_config(cls)
         return assets | self.record.get("tokenizer", {})
 
@@ -43,13 +53,35 @@ class RecordLayout(Layout):
 
     @functools.cached_property
     def published(self):
-        return formats.open_folder(sources.fetch_record(self.name, self.record, self.offline, self.wanted))
+        """The layout of the first source that answers; sources without a head are not asked where it is wanted."""
+        headless = self.record.get("backbone_sources", [])
+        addresses = self.record["sources"] + ([] if self.head_wanted else headless)
+        try:
+            record = self.record | {"sources": addresses}
+            return formats.open_folder(sources.fetch_record(self.name, record, self.offline, self.wanted))
+        except PresetError as error:
+            if not (headless and self.head_wanted):
+                raise
+            raise PresetError(
+                f"{error}\nNot asked, since they hold no head of a {self.task_class.__name__}: {', '.join(headless)}. "
+                f"{self.family.backbone.__name__}.from_preset and other tasks, whose heads are new, load from them too."
+            ) from error
 
     def tensors(self):
         return self.published.tensors()
 
     def bindings(self, model, tensors):
-        return self.published.bindings(model, tensors)
+        """Those of the source. A head that the record promises must be there: it would be random without a sign."""
+        bindings, ignored = self.published.bindings(model, tensors)
+        if self.head_wanted:
+            below = {weight.path for weight in model.backbone.weights}
+            missing = [weight.path for weight in model.weights if weight.path not in {*below, *bindings}]
+            if missing:
+                raise PresetError(
+                    f"{self.name!r} is a {self.task_class.__name__}, but what was fetched for it has no such head: "
+                    f"{', '.join(missing[:5])} would be random. {self.family.backbone.__name__}.from_preset loads it."
+                )
+        return bindings, ignored
 
 
 def open_preset(preset, offline=False, weights=True):
@@ -74,7 +106,8 @@ def load_backbone(cls, preset, load_weights, dtype, overrides, offline=False):
     layout = open_preset(preset, offline, "backbone" if load_weights else False)
     cls = suitable(cls, layout.family.backbone, preset)
     refuse_unknown(overrides, argument_names(cls), cls)
-    return build(layout, lambda: make_backbone(cls, layout, dtype, overrides), load_weights)
+    backbone = build(layout, lambda: make_backbone(cls, layout, dtype, overrides), load_weights)
+    return remembered(backbone, preset, layout, load_weights)
 
 
 def load_task(cls, preset, load_weights, dtype, overrides, offline=False):
@@ -84,6 +117,8 @@ def load_task(cls, preset, load_weights, dtype, overrides, offline=False):
     task_class = suitable(cls, next((c for c in candidates if fits(c, cls)), candidates[0]), preset)
     own, below = argument_names(task_class), argument_names(layout.family.backbone)
     refuse_unknown(overrides, own + below, task_class)
+    if load_weights:
+        layout.choose(task_class)
     saved = layout.task_config if layout.task_class and issubclass(task_class, layout.task_class) else {}
     config = saved | {k: v for k, v in overrides.items() if k in (*own, *ANY_MODEL)}
     if isinstance(overrides.get("class_names"), list | tuple) and "num_classes" in own:
@@ -109,6 +144,7 @@ def load_task(cls, preset, load_weights, dtype, overrides, offline=False):
         return construct(task_class, {"backbone": backbone} | config)
 
     task = build(layout, make, load_weights, task_class.class_weights if new_classes else ())
+    remembered(task, preset, layout, load_weights)
     if not task.compiled:
         task.compile()
     return task
@@ -152,6 +188,15 @@ def build(layout, make, load_weights, anew=()):
         left = {path for path in bindings for pattern in anew if fnmatch.fnmatch(path, pattern)}
         ignored = (*ignored, *(bindings.pop(path).name for path in left))
         weights.fill(model, bindings, reader, ignored)
+    return model
+
+
+def remembered(model, preset, layout, load_weights):
+    """`model` with what was saved beside its weights: adapters, and where those came from."""
+    if load_weights and layout.has_weights:
+        if layout.adapters is not None:
+            lora_file.read(layout.adapters, getattr(model, "backbone", model))
+        origin.remember(model, origin.of_preset(preset, layout.origin))
     return model
 
 
@@ -220,18 +265,15 @@ def save(folder, format="keras_zoo", **what):
         accepted = ", ".join(name for name in accepted if name not in PARTS)
         raise ValueError(f"save_to_preset with format={format!r} does not take {unknown}; it takes {accepted}.")
     model = what.get("task") or what.get("backbone")
-    card = Path(folder) / "README.md"
-    own_card = not card.exists() or GENERATED in card.read_text(encoding="utf-8", errors="replace")
-    with saving.staged(folder, replaces_model=model is not None) as stage:
+    with saving.staged(folder, *replaced(Path(folder), format, what, model)) as stage:
         formats.WRITERS[format](stage, **what)
-        if model is not None and own_card:
-            (stage / "README.md").write_text(model_card(Path(folder).name, model), encoding="utf-8")
+        if model is not None and not model_card.is_ones_own(Path(folder) / "README.md"):
+            model_card.write(stage / "README.md", Path(folder).resolve().name, model, format, what)
 
 
-def model_card(name, model):
-    kind = type(model).__name__
-    room = type(model).__module__.split(".")[0]
-    return (
-        f"# {name}\n\nA `{kind}` with {lora.count_plain(model):,} parameters.\n\n```python\nimport {room}\n\n"
-        f'model = {room}.models.{kind}.from_preset("path/to/{name}")\n```\n\n{GENERATED}\n'
-    )
+def replaced(folder, format, what, model):
+    """Patterns of the files in `folder` that would contradict what is written."""
+    if model is None:
+        return ()
+    new = getattr(model, "preprocessor", None) is not None or not formats.is_of(folder, format)
+    return (saving.OF_A_MODEL, saving.OF_A_PREPROCESSOR) if new else (saving.OF_A_MODEL,)

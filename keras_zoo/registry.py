@@ -1,16 +1,11 @@
 """What exists: families of models, and presets by name. Explicit dictionaries, filled by explicit calls."""
 
 import copy
-import difflib
-import functools
 import importlib
-import json
-import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from keras_zoo.config import serializable
 from keras_zoo.errors import PresetError
+from keras_zoo.records import class_names, index, presets_folder, records, unknown_preset  # noqa: F401
 
 ROOMS = ("keras_nlp", "keras_cv")  # imported when a preset is asked for before its package was
 FAMILIES = {}
@@ -59,6 +54,8 @@ class Family:
 
 def register(family):
     """Makes a family known, to presets and to Keras' own `.keras` files."""
+    from keras_zoo.config import serializable  # records are read without Keras
+
     for cls in family.classes.values():
         serializable(cls)
     FAMILIES[family.name] = family
@@ -100,44 +97,55 @@ def known_class(model):
     return found
 
 
-def presets_folder():
-    """Where preset records and embedded presets lie: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "presets"
-    return installed if installed.is_dir() else package.parent / "presets"
+def preprocessor_class(preprocessor, task=None):
+    """The class to save `preprocessor` as: of one that families share that which `task`'s family has for it."""
+    own = None if task is None else known_class(task).preprocessor_class
+    return own if own is not None and issubclass(own, type(preprocessor)) else known_class(preprocessor)
 
 
-@functools.cache
-def records():
-    """Every preset record by name. A record is data: see `docs/presets.md`."""
-    found = {}
-    for path in sorted(presets_folder().glob("*/*.json")):
-        for name, record in json.loads(path.read_text(encoding="utf-8")).items():
-            record |= {"family": path.stem, "assets": str(path.parent / path.stem), "embedded": False}
-            aliases = record.pop("aliases", ())
-            found |= {name: record} | {alias: record | {"alias_of": name} for alias in aliases}
-    for path in sorted(presets_folder().glob("embedded/*/metadata.json")):
-        metadata = json.loads(path.read_text(encoding="utf-8"))
-        found[path.parent.name] = metadata.get("preset", {}) | {"folder": str(path.parent), "embedded": True}
-    return found
+def list_presets(family=None, task=None, max_parameters=None, embedded=None):
+    """`{name: record}` of all presets, or of those that fit everything that is asked for.
 
+    Args:
+        family: a family's name, such as `"bert"`.
+        task: what the preset itself is for, trained head included: a class, its name (`"BertTextClassifier"`), or that
+            of what families share (`"TextClassifier"`). Any task of the family can be made from a preset, with a new
+            head: `TextClassifier.presets` has all of those.
+        max_parameters: the most parameters it may have, without the head where a published one is counted so.
+        embedded: True for the presets that come with the package, False for those that are fetched.
 
-def list_presets(family=None, embedded=None):
-    """`{name: record}` of all presets, or of one family, or only of those that come with the package.
-
-    A record has `description`, `family`, `class_name`, `parameters`, `license` and `embedded`.
+    A record has `description`, `family`, `class_name`, `parameters`, `size` in bytes, `license`, `embedded` and more;
+    see `docs/presets.md`. A family or a task that nothing has is a `PresetError` that names those there are.
     """
+    families_known = sorted({record["family"] for record in records().values()})
+    if family is not None and family not in families_known:
+        raise PresetError(f"There is no family {family!r}; presets are of {', '.join(families_known)}.")
+    wanted = None if task is None else classes_of(task)
     return {
         name: copy.deepcopy(record)
         for name, record in records().items()
-        if family in (None, record.get("family")) and embedded in (None, record["embedded"])
+        if family in (None, record["family"])
+        and (wanted is None or record["class_name"] in wanted)
+        and (max_parameters is None or record["parameters"] <= max_parameters)
+        and embedded in (None, record["embedded"])
     }
 
 
-def class_names(record):
-    """The names of the classes of the data set that a record's weights were trained on, in their order."""
-    path = Path(record["assets"]).parent / "classes" / f"{record['classes']}.txt"
-    return path.read_text(encoding="utf-8").splitlines()
+def classes_of(task):
+    """The names of the classes that a record may name where `task` is asked for, a class or a name."""
+    shared = index()["tasks"]
+    if isinstance(task, type):
+        known = {c.__name__: c for family in families().values() for c in (family.backbone, *family.tasks)}
+        found = [name for name, cls in known.items() if issubclass(cls, task) or issubclass(task, cls)]
+        if not found:
+            raise PresetError(f"{task.__name__} is no task; tasks are {', '.join(shared)}, and their subclasses.")
+        return found
+    if task in shared:
+        return shared[task]
+    if any(task in names for names in shared.values()):
+        return [task]
+    own = sorted(name for names in shared.values() for name in names)
+    raise PresetError(f"There is no task {task!r}; known are {', '.join(shared)}, and of one family {', '.join(own)}.")
 
 
 def presets_for(cls):
@@ -148,13 +156,3 @@ def presets_for(cls):
         if any(issubclass(known, cls) or issubclass(cls, known) for known in (family.backbone, *family.tasks)):
             found[name] = record
     return found
-
-
-def unknown_preset(name):
-    near = difflib.get_close_matches(name, records(), n=3, cutoff=0.4)
-    hint = f"Did you mean {', '.join(map(repr, near))}? " if near else ""
-    hint += f"Is it 'hf://{name}'? " if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else ""
-    return PresetError(
-        f"There is no preset and no folder called {name!r}. {hint}Give a name of keras_zoo.list_presets(), a local "
-        "folder, or a 'hf://owner/name' address."
-    )

@@ -209,7 +209,8 @@ class Task(ZooModel):
     def save_to_preset(self, folder, format="keras_zoo", **options):
         """Writes model and preprocessor into `folder`, all or nothing.
 
-        `format` is `"keras_zoo"` or `"transformers"`. Options: `max_shard_size` in GB; for our own layout
-        `weights_dtype`, such as `"float16"`, to store rounded weights that load as the model's own dtype.
+        `format` is `"keras_zoo"`, `"transformers"` or `"keras_hub"`. Options: `max_shard_size` in GB; for our own
+        layout `weights_dtype`, such as `"float16"`, to store rounded weights that load as the model's own dtype, and
+        `merge_lora=False`, to keep adapters apart, so that what is loaded has them and goes on training them.
         """
         presets.save(folder, task=self, format=format, **options)

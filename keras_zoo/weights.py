@@ -10,6 +10,7 @@ names every missing, unused and misshaped tensor.
 import contextlib
 import fnmatch
 import gc
+import math
 from typing import NamedTuple
 
 import keras
@@ -66,7 +67,7 @@ class Binding(NamedTuple):
         """The tensor's values from those of its variable, or of all its parts side by side."""
         last = array.ndim - 1
         array = array.transpose(last, last - 1, *range(last - 1)) if self.transposed else array
-        return np.ascontiguousarray(array if self.shape is None else array.reshape(self.shape))
+        return np.asarray(array if self.shape is None else array.reshape(self.shape), order="C")
 
 
 def native_bindings(model):
@@ -191,18 +192,41 @@ def numpy_dtype(name):
     return np.dtype(getattr(ml_dtypes, name, name))
 
 
-def collect(model, bindings):
-    """`{tensor name: array}` for saving what `bindings` name, with adapters merged in: the reverse of `fill`."""
-    parts, adapted = {}, {id(adapter.base): adapter for adapter in lora.adapters(model)}
+class Stored:
+    """A tensor that is to be written: its shape and dtype are known, `read()` computes its values.
+
+    It consists of `parts`, pairs of `Binding` and weight in the order of their indices; of a weight in `adapted` the
+    values are those with the adapter merged in. They are rounded to `dtype` where it is given.
+    """
+
+    def __init__(self, parts, adapted, dtype=None):
+        self.parts, self.adapted = parts, adapted
+        binding, weight = parts[0]
+        self.shape = binding.stored_shape(tuple(weight.shape))
+        self.dtype = numpy_dtype(dtype or keras.backend.standardize_dtype(weight.dtype))
+
+    @property
+    def nbytes(self):
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def read(self):
+        arrays = [
+            to_array(self.adapted[id(weight)].merged() if id(weight) in self.adapted else weight)
+            for _, weight in self.parts
+        ]
+        array = self.parts[0][0].give(np.concatenate(arrays, axis=-1) if len(arrays) > 1 else arrays[0])
+        return array.astype(self.dtype, copy=False)
+
+
+def stored(model, bindings, merge_lora=True, dtype=None):
+    """`{tensor name: Stored}` of what `bindings` name, with adapters merged in or left out: the reverse of `fill`."""
+    adapted = {id(adapter.base): adapter for adapter in lora.adapters(model)} if merge_lora else {}
+    parts = {}
     for weight in bound(model, bindings):
         binding = bindings[weight.path]
-        array = to_array(adapted[id(weight)].merged() if id(weight) in adapted else weight)
-        parts.setdefault(binding.name, {})[binding.index] = (array, binding)
-    arrays = {}
-    for name, found in parts.items():
-        array = np.concatenate([found[i][0] for i in sorted(found)], axis=-1) if len(found) > 1 else found[0][0]
-        arrays[name] = found[0][1].give(array)
-    return arrays
+        parts.setdefault(binding.name, []).append((binding, weight))
+    parts = {name: sorted(found, key=lambda part: part[0].index) for name, found in parts.items()}
+    return {name: Stored(found, adapted, dtype) for name, found in parts.items()}
 
 
 def to_array(weight):

@@ -11,9 +11,18 @@ import keras
 import numpy as np
 import pytest
 
-from keras_nlp.models import GPT2Backbone, GPT2CausalLM, GPT2CausalLMPreprocessor, GPT2Tokenizer
+from keras_nlp.models import (
+    BertBackbone,
+    BertTextEmbedder,
+    BertTextEmbedderPreprocessor,
+    BertTokenizer,
+    GPT2Backbone,
+    GPT2CausalLM,
+    GPT2CausalLMPreprocessor,
+    GPT2Tokenizer,
+)
 from keras_nlp.models.gpt2 import FAMILY
-from keras_nlp.testing import tiny_byte_pair
+from keras_nlp.testing import tiny_byte_pair, tiny_word_piece
 from keras_zoo.registry import presets_folder
 
 # torchvision's compiled operators may be missing where torch is a build of its own; its Python part needs none of them.
@@ -84,3 +93,32 @@ def lm(preprocessor):
 def bare_lm(lm):
     """The same network without a preprocessor."""
     return GPT2CausalLM(lm.backbone, preprocessor=None)
+
+
+@pytest.fixture
+def run(capsys):
+    """`run(*arguments)` gives status, standard output and standard error of a command in this process."""
+
+    from keras_zoo.cli import main
+
+    def run(*arguments):
+        try:
+            status = main([str(x) for x in arguments])
+        except SystemExit as left:
+            status = left.code
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def embedder(tmp_path_factory):
+    """A folder with a tiny embedder, and what loads from it."""
+    keras.utils.set_random_seed(0)
+    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8, "max_sequence_length": 16}
+    backbone = BertBackbone(120, activation="gelu_approximate", **sizes)  # the one that every layout can say
+    folder = tmp_path_factory.mktemp("presets") / "embedder"
+    preprocessor = BertTextEmbedderPreprocessor(tiny_word_piece(BertTokenizer), sequence_length=16)
+    BertTextEmbedder(backbone, preprocessor).save_to_preset(folder)
+    return folder, BertTextEmbedder.from_preset(folder)

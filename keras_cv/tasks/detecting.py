@@ -3,12 +3,14 @@
 import functools
 import math
 import types
+import warnings
 
 import keras
 import numpy as np
 
 from keras_cv.bounding_box import clip_to_image, convert_format
 from keras_cv.images.frames import is_video, video_frames
+from keras_cv.layers import MultiClassNonMaxSuppression, NonMaxSuppression
 from keras_cv.ops.nms import check_thresholds
 from keras_cv.tasks.batches import InBatches
 from keras_cv.tasks.detector_inputs import LARGEST_STRIDE, as_input
@@ -16,6 +18,7 @@ from keras_cv.tasks.image_classifier import rows
 from keras_zoo import feeding, tfdata
 from keras_zoo.config import argument_names
 
+DECODERS = {cls.__name__: cls for cls in (NonMaxSuppression, MultiClassNonMaxSuppression)}
 CELLS = 16 + 4 + 1  # points of all levels in a cell of the coarsest
 
 
@@ -150,6 +153,31 @@ class Detecting(InBatches):
 def settings_of(decoder):
     """The arguments that make another decoder like it."""
     return {name: getattr(decoder, name) for name in argument_names(type(decoder))}
+
+
+def described(decoder):
+    """A decoder as files have it: `{"layer": the name of its class, …}` and its arguments.
+
+    None for one that a detector makes of its own thresholds, and, with a warning, for one of another class.
+    """
+    settings = settings_of(decoder)
+    if type(decoder).__name__ not in DECODERS or type(decoder) is not DECODERS[type(decoder).__name__]:
+        warnings.warn(
+            f"The prediction_decoder is a {type(decoder).__name__}, which files do not name: they keep its thresholds.",
+            stacklevel=2,
+        )
+        return None
+    plain = type(decoder) is NonMaxSuppression and decoder.soft_method is None
+    return None if plain else {"layer": type(decoder).__name__} | settings
+
+
+def from_description(found, **settings):
+    """The reverse of `described`; `settings` come before those of the description, where its class has them."""
+    if found.get("layer") not in DECODERS:
+        raise ValueError(f"A prediction_decoder in a file is one of {', '.join(DECODERS)}; got {found.get('layer')!r}.")
+    cls = DECODERS[found["layer"]]
+    given = {name: value for name, value in settings.items() if name in argument_names(cls)}
+    return cls(**{name: value for name, value in found.items() if name != "layer"} | given)
 
 
 def decoder_of_logits(decoder, **given):

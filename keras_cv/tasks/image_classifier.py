@@ -50,6 +50,7 @@ class ImageClassifier(Fusing, InBatches, ClassifyingTask):
     """
 
     preprocessor_class = ImageClassifierPreprocessor
+    pipeline_tag = "image-classification"
     learning_rate = 1e-4
 
     def __init__(
@@ -85,6 +86,11 @@ class ImageClassifier(Fusing, InBatches, ClassifyingTask):
         self.pooling = pooling
         self.dropout = dropout
         self.head_dtype = head_dtype
+
+    @property
+    def card_example(self):
+        method = "predict" if self.problem == "regression" else "top_k"
+        return f'print(model.{method}(np.zeros((64, 64, 3), "uint8")))  # or the path of an image'
 
     @property
     def preprocess(self):

@@ -6,7 +6,7 @@ from keras_cv.layers import NonMaxSuppression
 from keras_cv.layers.non_max_suppression import Suppression
 from keras_cv.ops.boxes import known_format
 from keras_cv.ops.fuse import Fusing
-from keras_cv.tasks.detecting import Detecting, settings_of
+from keras_cv.tasks.detecting import Detecting, described, from_description, settings_of
 from keras_cv.tasks.detector_export import export_detector
 from keras_cv.tasks.detector_inputs import DetectorInputs, ObjectDetectorPreprocessor
 from keras_zoo import Task, feeding
@@ -31,6 +31,8 @@ class ObjectDetector(Fusing, Detecting, Task):
     """
 
     preprocessor_class = ObjectDetectorPreprocessor
+    pipeline_tag = "object-detection"
+    card_example = 'print(model.predict(np.zeros((64, 64, 3), "uint8"))["num_detections"])  # or the path of an image'
     head_arguments = ("num_classes",)
     needs_labels = True
 
@@ -49,6 +51,8 @@ class ObjectDetector(Fusing, Detecting, Task):
         self.bounding_box_format = known_format(bounding_box_format)
         if decoder is None:
             decoder = NonMaxSuppression(self.bounding_box_format, from_logits=False, **thresholds)
+        elif isinstance(decoder, dict):  # out of a file
+            decoder = from_description(decoder, bounding_box_format=self.bounding_box_format, **thresholds)
         vars(self)["decoder"] = self.checked_decoder(decoder)
 
     def checked_decoder(self, decoder):
@@ -70,6 +74,10 @@ class ObjectDetector(Fusing, Detecting, Task):
             vars(self)["decoder"] = self.checked_decoder(value)  # past Keras' tracking of layers: it has no weights
         else:
             super().__setattr__(name, value)
+
+    def get_config(self):
+        """With `prediction_decoder`, as files have it, where the thresholds do not say all of it."""
+        return super().get_config() | {"prediction_decoder": described(self.decoder)}
 
     def fuse(self):
         made = super().fuse()

@@ -21,6 +21,8 @@ class CausalLM(Generating, Task):
     """
 
     preprocessor_class = CausalLMPreprocessor
+    pipeline_tag = "text-generation"
+    card_example = 'print(model.generate("Once upon a time", max_new_tokens=20))'
 
     def __init__(self, backbone, preprocessor=None, **kwargs):
         inputs = backbone.input

@@ -21,7 +21,19 @@ WORD_PIECE_TOKENIZER = Settings(
     ("sequence_length", "lowercase", "strip_accents", "split_on_cjk", "special_tokens_in_strings"),
     defaults={"lowercase": False, "strip_accents": False, "special_tokens_in_strings": False},
     only={"split": True, "suffix_indicator": "##", "oov_token": "[UNK]", "special_tokens": None},
+    restate=lambda arguments: with_accents_said(without_empty(arguments)),
 )
+
+
+def with_accents_said(arguments):
+    """KerasHub has no None for `strip_accents`, which is what `lowercase` says."""
+    strip = arguments["strip_accents"]
+    return arguments | {"strip_accents": arguments["lowercase"] if strip is None else strip}
+
+
+def without_empty(arguments):
+    """KerasHub's WordPiece knows of no tokens beside the special ones that are found in a text whole."""
+    return {name: value for name, value in arguments.items() if name != "unsplittable_tokens" or value}
 
 
 def dense(group, **shapes):

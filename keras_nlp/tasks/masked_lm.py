@@ -104,6 +104,7 @@ class MaskedLM(ByLength, Task):
     """
 
     preprocessor_class = MaskedLMPreprocessor
+    pipeline_tag = "fill-mask"
 
     def __init__(self, backbone, preprocessor=None, activation=None, head_layer_norm_epsilon=None, **kwargs):
         self.mlm_head = MaskedLMHead(
@@ -119,6 +120,10 @@ class MaskedLM(ByLength, Task):
         super().__init__(inputs, self.mlm_head(hidden, inputs["mask_positions"]), backbone, preprocessor, **kwargs)
         self.activation = activation
         self.head_layer_norm_epsilon = head_layer_norm_epsilon
+
+    @property
+    def card_example(self):
+        return f'print(model.predict(["{self.preprocessor.tokenizer.mask_token} is the capital of France."], top_k=3))'
 
     def compile(self, optimizer="auto", loss="auto", *, weighted_metrics="auto", **kwargs):
         """As `keras.Model.compile`; by default Adam at 5e-5, cross-entropy and accuracy over the hidden tokens."""

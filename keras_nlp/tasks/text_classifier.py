@@ -32,6 +32,7 @@ class TextClassifier(ByLength, ClassifyingTask):
     """
 
     preprocessor_class = TextClassifierPreprocessor
+    pipeline_tag = "text-classification"
 
     def __init__(
         self,
@@ -57,6 +58,11 @@ class TextClassifier(ByLength, ClassifyingTask):
         outputs = self.output_dense(self.output_dropout(backbone(inputs)["pooled_output"]))
         super().__init__(inputs, outputs, backbone, preprocessor, **kwargs)
         self.dropout = dropout
+
+    @property
+    def card_example(self):
+        options = "" if self.problem == "regression" else ", return_classes=True"
+        return f'print(model.predict(["A fine cast and a better script."]{options}))'
 
     def predict(self, x, batch_size=None, *args, return_classes=False, **kwargs):
         """`keras.Model.predict` on raw texts: an array `(N, num_classes)`, logits where there is no `activation`.

@@ -27,6 +27,8 @@ class TextEmbedder(ByLength, Task):
     """
 
     preprocessor_class = TextEmbedderPreprocessor
+    pipeline_tag = "sentence-similarity"
+    card_example = 'print(model.embed(["A cat sleeps.", "A kitten is napping."]).shape)'
 
     def __init__(self, backbone, preprocessor=None, pooling_mode="mean", normalize=True, **kwargs):
         self.pooling = TextPooling(pooling_mode, normalize, dtype=backbone.dtype_policy, name="pooling")

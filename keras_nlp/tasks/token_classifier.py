@@ -67,6 +67,8 @@ class TokenClassifier(ByLength, Task):
     """
 
     preprocessor_class = TokenClassifierPreprocessor
+    pipeline_tag = "token-classification"
+    card_example = 'print(model.predict(["Ada Lovelace was born in London."]))'
     head_arguments = ("num_classes",)
     needs_labels = True
 

@@ -73,6 +73,9 @@ class Tokenizer(Configured):
         """
         return presets.load_tokenizer(cls, preset, overrides, offline)
 
-    def save_to_preset(self, folder):
-        """Writes the tokenizer's configuration and vocabulary into `folder`; the rest of a preset there stays."""
-        presets.save(folder, tokenizer=self)
+    def save_to_preset(self, folder, format="keras_zoo"):
+        """Writes the tokenizer's configuration and vocabulary into `folder`; the rest of a preset there stays.
+
+        `format` is `"keras_zoo"` or `"keras_hub"`.
+        """
+        presets.save(folder, tokenizer=self, format=format)

@@ -1,11 +1,12 @@
 """`keras-zoo demo`: what the embedded presets can do."""
 
+import functools
 import tempfile
 import time
 from pathlib import Path
 
 from keras_zoo.cli import classify, detect, generate
-from keras_zoo.cli.loading import load
+from keras_zoo.cli.loading import add_command, load
 
 LM = "gpt2_tiny_en_prose"
 TEXT_CLASSIFIER = "bert_tiny_en_uncased_reviews"
@@ -14,8 +15,14 @@ TEXTS = ["A warm and funny film with a wonderful cast.", "A dull story, and I wa
 
 
 def add(commands):
-    command = commands.add_parser("demo", help="show what the embedded presets can do")
-    command.add_argument("--prompt", default="Once upon a time there was a king who")
+    command = add_command(
+        commands,
+        "demo",
+        "show what the embedded presets can do",
+        "Writes a text, judges two, names what is in a picture and finds things in another. Needs no network.",
+        ("keras-zoo demo", "keras-zoo demo --prompt 'The old woman' --backend torch"),
+    )
+    command.add_argument("--prompt", default="Once upon a time there was a king who", help="the text to continue")
     command.add_argument("--picture", help="the PNG file to draw (default: a new one in the folder of temporary files)")
     generate.add_options(command)
     command.set_defaults(run=run)
@@ -30,10 +37,12 @@ def run(arguments):
     backend = keras.backend.backend()
     print(f"{LM}: {lm.count_params():,} parameters on {backend}, loaded in {time.perf_counter() - begin:.1f} s.")
     begin = time.perf_counter()
-    for _ in lm.stream(arguments.prompt, max_new_tokens=2, sampler=generate.sampler(arguments), seed=0):
+    sampler = generate.sampler(arguments)
+    for _ in lm.stream(arguments.prompt, max_new_tokens=2, sampler=sampler, seed=0):
         pass
     print(f"Compiled in {time.perf_counter() - begin:.1f} s.\n\n{arguments.prompt}", end="", flush=True)
-    _, seconds, count = generate.write(lm, arguments, arguments.prompt)
+    show = functools.partial(print, end="", flush=True)
+    _, seconds, count = generate.write(lm, arguments, arguments.prompt, sampler, show)
     print(f"\n\n{count} tokens in {seconds:.1f} s: {count / seconds:.0f} tokens/s.\n")
     print(f"{TEXT_CLASSIFIER}, which tells good reviews from bad ones:")
     classify.classify(arguments, TEXT_CLASSIFIER, TEXTS)
@@ -73,7 +82,7 @@ def draw_boxes(arguments, picture):
     """Finds what the examples of embedded detectors show, as a table, and draws the boxes beside `picture`."""
     for preset, example in embedded_detectors().items():
         print(f"\n{preset}, which finds things and says where they are:")
-        detector = detect.load_detector(preset, arguments.dtype)
+        detector = detect.load_detector(arguments, preset)
         drawn = picture.with_name(f"{picture.stem}_boxes.png")
         table = detect.Table([str(example)], detector.class_names)
         for seen in detect.seen_in(detector, [(str(example), example)], {}):

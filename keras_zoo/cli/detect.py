@@ -7,25 +7,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_zoo.cli.detections import FORMATS, Table
-from keras_zoo.cli.loading import add_model_options
+from keras_zoo.cli.loading import PRESET, add_command, add_model_options, options
 
 BATCH = 8
 
 
 def add(commands):
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "detect",
-        help="find objects in images and videos",
-        description="Finds objects. Prints a line for each: file, class, confidence, and the box in pixels of the "
-        "image, left, top, right and bottom.",
-        epilog="examples: keras-zoo detect street.jpg photos/ --preset yolo_v8_m_pascalvoc --out found --save-images · "
-        "keras-zoo detect clip.mp4 --preset my_detector --format csv > clip.csv",
+        "find objects in images and videos",
+        "Finds objects. Prints a line for each: file, class, confidence, and the box in pixels of the image, left, "
+        "top, right and bottom.",
+        (
+            "keras-zoo detect street.jpg photos/ --preset yolo_v8_m_pascalvoc --out found --save-images",
+            "keras-zoo detect clip.mp4 --preset my_detector --format csv > clip.csv",
+            "curl -s $URL | keras-zoo detect - --preset my_detector --json",
+        ),
     )
     command.add_argument("inputs", nargs="+", metavar="input", help="images, folders of images, videos; - for a pipe")
-    command.add_argument("--preset", required=True, help="the detector: a name, a folder or a hf:// address")
+    command.add_argument("--preset", required=True, help=f"the detector: {PRESET}")
     command.add_argument("--out", type=Path, metavar="FOLDER", help="write the detections there, too")
     command.add_argument("--format", choices=tuple(FORMATS), help="of the file in --out (default: json), or else of "
                          "what is printed (default: a table)")  # fmt: skip
+    command.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
     command.add_argument("--save-images", action="store_true", help="draw the boxes, into --out")
     command.add_argument("--confidence", type=float, metavar="0-1", help="the least confidence")
     command.add_argument("--iou", type=float, metavar="0-1", help="the most overlap of two objects of a class")
@@ -56,8 +61,8 @@ def run(arguments):
     from tqdm.auto import tqdm
 
     sources = list(sources_of(arguments.inputs))  # what is missing is said before a model is loaded
-    detector = load_detector(arguments.preset, arguments.dtype, arguments.image_size)
-    options = {
+    detector = load_detector(arguments, arguments.preset, arguments.image_size)
+    limits = {
         "confidence_threshold": arguments.confidence,
         "iou_threshold": arguments.iou,
         "max_detections": arguments.max_detections,
@@ -74,7 +79,7 @@ def run(arguments):
     videos = any(is_video(source) for _, source in sources)
     images = images_of(sources, arguments.every, problems)
     with tqdm(total=None if videos else len(sources), unit="image", disable=None, leave=False) as bar:
-        for seen in seen_in(detector, images, options):
+        for seen in seen_in(detector, images, limits):
             for output in outputs:
                 with bar.external_write_mode(file=sys.stdout):
                     output.write(seen)
@@ -88,11 +93,11 @@ def run(arguments):
     return 1 if problems else 0
 
 
-def load_detector(preset, dtype=None, image_size=None):
+def load_detector(arguments, preset, image_size=None):
     """The preset's detector, whose boxes are left, top, right and bottom in pixels."""
     from keras_cv.models import ObjectDetector
 
-    detector = ObjectDetector.from_preset(preset, dtype=dtype, bounding_box_format="xyxy")
+    detector = ObjectDetector.from_preset(preset, **options(arguments), bounding_box_format="xyxy")
     if image_size is not None:
         detector.preprocessor = detector.preprocessor_class(tuple(image_size))
     elif detector.preprocessor is None:
@@ -137,14 +142,14 @@ def images_of(sources, every, problems):
             problems.append(str(error))
 
 
-def seen_in(detector, images, options):
+def seen_in(detector, images, limits):
     """A `Seen` for each `(name, image)`; images of any sort that `load_image` takes."""
     from keras_cv.images import load_image
 
     images = iter(images)
     while batch := list(itertools.islice(images, BATCH)):
         pictures = [load_image(image) for _, image in batch]
-        found = detector.predict(pictures, verbose=0, **options)
+        found = detector.predict(pictures, verbose=0, **limits)
         for i, (name, _) in enumerate(batch):
             rows = range(found["num_detections"][i])
             yield Seen(name, pictures[i], [as_object(detector, found, i, row) for row in rows])

@@ -2,27 +2,35 @@
 
 from pathlib import Path
 
-from keras_zoo.cli.loading import load, restart
+from keras_zoo.cli.loading import PRESET, add_command, add_json, load, restart
+from keras_zoo.cli.tables import print_json
 
 FORMATS = ("onnx", "tf_saved_model", "litert", "openvino")
 
 
 def add(commands):
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "export",
-        help="write a detector or an image classifier for ONNX Runtime, TensorFlow, LiteRT or OpenVINO",
-        description="Writes a file that takes images of one size. A detector's gives boxes: decoding and non-maximum "
-        "suppression are inside.",
-        epilog="example: keras-zoo export yolo_v8_m_pascalvoc --to onnx --image-size 640 640",
+        "write a model for another runtime",
+        "Writes a detector or an image classifier for ONNX Runtime, TensorFlow, LiteRT or OpenVINO, and prints the "
+        "file. It takes images of one size. A detector's gives boxes: decoding and non-maximum suppression are inside. "
+        "The backend that can write the format is chosen by itself.",
+        (
+            "keras-zoo export yolo_v8_m_pascalvoc --to onnx --image-size 640 640",
+            "keras-zoo export resnet_tiny_fashion_mnist --to litert --out clothes.tflite",
+        ),
     )
-    command.add_argument("preset")
-    command.add_argument("--to", required=True, choices=FORMATS)
+    command.add_argument("preset", help=PRESET)
+    command.add_argument("--to", required=True, choices=FORMATS, help="the format")
     command.add_argument("--out", metavar="FILE", help="default: named after the preset, in this folder")
     command.add_argument("--image-size", type=int, nargs=2, metavar=("H", "W"), help="default: the preset's")
     command.add_argument("--no-nms", action="store_true", help="of a detector: all boxes, without suppression")
     command.add_argument("--confidence", type=float, metavar="0-1", help="of a detector: the least confidence")
     command.add_argument("--iou", type=float, metavar="0-1", help="of a detector: the most overlap")
     command.add_argument("--max-detections", type=int, metavar="N", help="of a detector: the most objects in an image")
+    command.add_argument("--offline", action="store_true", help="take what is in the cache and ask no network")
+    add_json(command)
     command.set_defaults(run=run, dtype="float32")
 
 
@@ -45,7 +53,9 @@ def run(arguments):
         raise ValueError(
             f"{arguments.preset!r} is a {type(task).__name__}; detectors and image classifiers are exported."
         )
-    print(path)
+    print_json({"preset": arguments.preset, "file": str(path), "format": arguments.to}) if arguments.json else print(
+        path
+    )
 
 
 def name_for(preset, format):

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from keras_zoo import saving
 from keras_zoo.errors import PresetError
-from keras_zoo.formats import keras_cv, keras_hub, native, state_dict, transformers
+from keras_zoo.formats import keras_cv, keras_hub, keras_hub_writer, native, state_dict, transformers
 from keras_zoo.formats.files import read_json
+from keras_zoo.formats.supported import advice
 
 LAYOUTS = (
     native.NativeLayout,
@@ -13,7 +15,12 @@ LAYOUTS = (
     transformers.TransformersLayout,
     state_dict.TimmLayout,
 )
-WRITERS = {"keras_zoo": native.write, "transformers": transformers.write}
+WRITERS = {"keras_zoo": native.write, "transformers": transformers.write, "keras_hub": keras_hub_writer.write}
+READERS = {
+    "keras_zoo": native.NativeLayout,
+    "transformers": transformers.TransformersLayout,
+    "keras_hub": keras_hub.KerasHubLayout,
+}
 
 
 def open_folder(folder):
@@ -22,6 +29,8 @@ def open_folder(folder):
     if folder.is_file():
         return state_dict.StateDictLayout(folder)
     if not (folder / "config.json").is_file():
+        if killed := saving.interrupted(folder):
+            raise PresetError(f"{folder} holds half a preset. {killed}")
         if keras_hub.KerasHubLayout.without_model(folder):
             return keras_hub.KerasHubLayout(folder, None)
         if native.NativeLayout.without_model(folder):
@@ -29,10 +38,19 @@ def open_folder(folder):
         if (file := state_dict.StateDictLayout.file_in(folder)) is not None:
             return state_dict.StateDictLayout(file)
         found = sorted(p.name for p in folder.iterdir())[:10]
-        raise PresetError(f"{folder} is no preset: it has no config.json (it holds {found or 'nothing'}).")
+        message = f"{folder} is no preset: it has no config.json (it holds {found or 'nothing'})."
+        raise PresetError(advice(message))
     config = read_json(folder / "config.json")
     for layout in LAYOUTS:
         if layout.recognises(config):
             return layout(folder, config)
-    names = ", ".join(layout.title for layout in (*LAYOUTS, state_dict.StateDictLayout))
-    raise PresetError(f"{folder} is of a layout that cannot be read; known layouts are: {names}.")
+    found = sorted(map(str, config))[:10]
+    raise PresetError(advice(f"{folder} is of a layout that cannot be read: its config.json has {found}."))
+
+
+def is_of(folder, format):
+    """Whether a folder's config.json is of the layout that `format` names; so is a folder without one."""
+    try:
+        return not (folder / "config.json").is_file() or READERS[format].recognises(read_json(folder / "config.json"))
+    except PresetError:
+        return False

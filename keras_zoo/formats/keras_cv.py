@@ -17,6 +17,7 @@ from keras_zoo.errors import PresetError
 from keras_zoo.formats.hdf5_file import read_header
 from keras_zoo.formats.keras_objects import Settings, bound, described, dtype_of, recognised
 from keras_zoo.formats.layout import Layout
+from keras_zoo.formats.supported import advice
 
 PACKAGES = ("keras_cv", "keras_cv.models")
 OPTIMIZER = "optimizer/*"
@@ -51,8 +52,6 @@ class CVCheckpoint:
 
 
 class KerasCVLayout(Layout):
-    title = "KerasCV's (config.json with registered_name keras_cv>…)"
-
     def __init__(self, folder, config):
         self.path = folder / "config.json"
         self.weights_name = config.get("weights")
@@ -113,6 +112,5 @@ def family_of(where, name, config):
         if name in backbones:
             return family
         known += backbones
-    raise PresetError(
-        f"{where} names the class {name!r}; of KerasCV's backbones are known: {', '.join(sorted(known)) or 'none'}."
-    )
+    known = ", ".join(sorted(known)) or "none"
+    raise PresetError(advice(f"{where} names the class {name!r}; of KerasCV's backbones are known: {known}."))

@@ -1,4 +1,4 @@
-"""The layout of KerasHub, and of KerasNLP before it, which is read and not written.
+"""The layout of KerasHub, and of KerasNLP before it; `keras_hub_writer` writes it.
 
 config.json              the backbone
 model.weights.h5         its weights; or model.weights.json and model_00000.weights.h5, …
@@ -8,6 +8,7 @@ preprocessor.json        the preprocessor; older folders may have none
 tokenizer.json           the tokenizer
 assets/tokenizer/        its vocabulary
 image_converter.json     what a preprocessor of images does; older folders may have it in preprocessor.json alone
+metadata.json            under `task`, where this library wrote it, what KerasHub has no place for
 
 Configurations inside one another, such as the backbone's in task.json, are not read but for that one: each has a file
 of its own.
@@ -16,12 +17,13 @@ of its own.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from keras_zoo import registry
+from keras_zoo import origin, registry
 from keras_zoo.errors import PresetError
 from keras_zoo.formats.files import read_json
 from keras_zoo.formats.hdf5_file import open_tensors, read_header
 from keras_zoo.formats.keras_objects import bound, described, dtype_of, recognised
 from keras_zoo.formats.layout import Layout
+from keras_zoo.formats.supported import advice
 
 PACKAGES = ("keras_hub", "keras_nlp")
 MODEL, TASK = "model.weights/", "task.weights/"  # before the names of the tensors of either file
@@ -48,17 +50,18 @@ class HubCheckpoint:
 
 
 class KerasHubLayout(Layout):
-    title = "KerasHub's (config.json with registered_name keras_hub>… or keras_nlp>…)"
-
     def __init__(self, folder, config):
         self.folder = folder
         files = (folder / f"{part}.json" for part in ("config", "task", "preprocessor", "tokenizer", "image_converter"))
         parts = {path.stem: described(read_json(path), path, PACKAGES) for path in files if path.is_file()}
         self.family = family_of(*next(iter(parts.values())))
         self.hub = self.family.keras_hub
+        self.origin = origin.of_folder(folder)
         preprocessors = {task.preprocessor_class for task in self.family.tasks}
         _, self.backbone_config = self.read(parts.get("config"), {self.family.backbone})
         self.task_class, self.task_config = self.read(parts.get("task"), set(self.family.tasks))
+        if self.task_class is not None:
+            self.task_config |= unsaid(folder, self.hub.classes[self.task_class.__name__])
         self.preprocessor_class, self.preprocessor_config = self.read(parts.get("preprocessor"), preprocessors)
         _, self.tokenizer_settings = self.read(parts.get("tokenizer"), {self.family.tokenizer})
         if self.backbone_config is not None:
@@ -117,6 +120,13 @@ class KerasHubLayout(Layout):
         return found | bound(TASK, own, head(model)), (f"{TASK}optimizer/*",)
 
 
+def unsaid(folder, settings):
+    """Of the arguments that KerasHub has no place for those that metadata.json has."""
+    path = folder / "metadata.json"
+    kept = read_json(path).get("task") if path.is_file() else None
+    return {name: kept[name] for name in settings.unsaid if name in kept} if isinstance(kept, dict) else {}
+
+
 def unexpected(path, name, known):
     known = ", ".join(sorted(known)) or "none, the family has no such part"
     return PresetError(f"{path} names the class {name!r}, which is none of those expected: {known}.")
@@ -138,4 +148,5 @@ def family_of(path, name, config):
         if hub is not None and (hub.named(name) or name in hub.image_converters):
             return family
         known += hub.classes if hub is not None else ()
-    raise PresetError(f"{path} names the class {name!r}; of KerasHub's classes are known: {', '.join(sorted(known))}.")
+    message = f"{path} names the class {name!r}; of KerasHub's classes are known: {', '.join(sorted(known))}."
+    raise PresetError(advice(message))

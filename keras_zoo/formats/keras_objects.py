@@ -14,19 +14,22 @@ POLICIES = ("DTypePolicy", "FloatDTypePolicy")  # those that their name describe
 # Settings that are read from a file or an object of their own, or say nothing about what is computed.
 PARTS = ("dtype", "backbone", "preprocessor", "tokenizer", "image_converter", "vocabulary", "merges")
 ELSEWHERE = ("name", "trainable", "config_file", *PARTS)
+NOWHERE = object()  # equals no value
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What of the configuration of one class is read.
+    """What of the configuration of one class is read, and written.
 
     names      arguments that are called the same there and here
     renamed    {setting: argument here}
-    defaults   arguments that the configuration does not name, or not always
+    defaults   arguments that the configuration does not name, or not always: the one value that is computed there
     only       {setting: the one value that the class here has}
     unread     settings that say nothing about what is read here
+    unsaid     arguments that have no place there and change nothing of what is computed
     convert    {argument: theirs -> ours}
     prepare    configuration -> configuration, where what a setting means depends on another or on its value
+    restate    arguments -> arguments, before they are written: those that say the same in one form, that of `defaults`
     also       older names of the class
     """
 
@@ -35,8 +38,10 @@ class Settings:
     defaults: dict = field(default_factory=dict)
     only: dict = field(default_factory=dict)
     unread: tuple = ()
+    unsaid: tuple = ()
     convert: dict = field(default_factory=dict)
     prepare: Callable = dict
+    restate: Callable = dict
     also: tuple = ()
 
     def read(self, config, where):
@@ -64,6 +69,19 @@ class Settings:
                 f"{where} has settings that the class here does not express: {', '.join(wrong)}. It expresses "
                 f"{', '.join((*self.names, *self.renamed))}{expected}."
             )
+
+    def write(self, arguments, where):
+        """The configuration there of `arguments` here. One that is not expressed there is a `PresetError`."""
+        arguments = {k: v for k, v in self.restate(arguments).items() if k not in (*ELSEWHERE, *self.unsaid)}
+        spelt = dict(zip(self.names, self.names, strict=True)) | {ours: theirs for theirs, ours in self.renamed.items()}
+        wrong = {k: v for k, v in arguments.items() if k not in spelt and self.defaults.get(k, NOWHERE) != v}
+        if wrong:
+            raise PresetError(f"{where} cannot express {', '.join(self.difference(k, v) for k, v in wrong.items())}.")
+        return self.only | {spelt[name]: value for name, value in arguments.items() if name in spelt}
+
+    def difference(self, name, value):
+        there = f" (there it is always {self.defaults[name]!r})" if name in self.defaults else ""
+        return f"{name}={value!r:.100}{there}"
 
 
 def described(data, where, packages):

@@ -12,12 +12,17 @@ class Layout:
     preprocessor_config        the preprocessor's arguments without its tokenizer; None where it has no preprocessor
     preprocessor_class         the class they are of, None where the preset does not say
     has_weights                False for an architecture under a name, whose weights are random
+    adapters                   the file of adapters that lies beside the weights, or None
+    origin                     where the model came from that was saved here, see `keras_zoo.origin`
     """
 
-    title = ""
     backbone_config = task_config = preprocessor_config = None
-    family = task_class = preprocessor_class = None
+    family = task_class = preprocessor_class = adapters = None
     has_weights = True
+    origin = {}
+
+    def choose(self, task_class):
+        """Is told which task will be built, before anything is fetched."""
 
     def tokenizer_config(self, cls):
         """The arguments of the tokenizer, of class `cls`, its vocabulary included."""

@@ -21,6 +21,13 @@ def write(path, model):
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"Adapters are stored as safetensors: the path must end with .safetensors; got {path}.")
+    arrays, metadata = stored(model)
+    with saving.staged(path.parent) as stage:
+        save(arrays, metadata, stage / path.name)
+
+
+def stored(model):
+    """`({name: array}, metadata)` of the file with the adapters of `model`."""
     found = lora.adapters(model)
     if not found:
         raise ValueError("There are no adapters to save: enable_lora or load_lora_weights comes first.")
@@ -30,8 +37,7 @@ def write(path, model):
         raise ValueError(f"The adapters must have one rank, and an alpha equal to it; got (rank, alpha) {scales}.")
     arrays = {v.path: weights.to_array(v) for adapter in found for v in (adapter.a, adapter.b)}
     targets = json.dumps([adapter.path for adapter in found])
-    with saving.staged(path.parent) as stage:
-        save(arrays, stage / path.name, {"format": FORMAT, "rank": str(rank), "target_layer_names": targets})
+    return arrays, {"format": FORMAT, "rank": str(rank), "target_layer_names": targets}
 
 
 def read(path, model):

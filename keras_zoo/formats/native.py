@@ -2,10 +2,11 @@
 
 config.json              the backbone's class name and arguments
 model.safetensors        every weight under its path; indexed shards above 5 GB
+model.lora.safetensors   adapters that were not merged into the weights, see `keras_zoo.formats.lora_file`
 task.json                the task's class name and its own arguments
 preprocessor.json        the preprocessor's class name and arguments
 assets/tokenizer/        config.json (class name, arguments) and the vocabulary files
-metadata.json            versions, parameter count, date
+metadata.json            versions, parameter count, date, where the model came from
 README.md                the model card
 """
 
@@ -13,21 +14,21 @@ import datetime
 
 import keras
 
-from keras_zoo import lora, registry, weights
-from keras_zoo.config import argument_names
+from keras_zoo import lora, origin, registry, weights
+from keras_zoo.config import argument_names, refuse_more_arguments
 from keras_zoo.errors import PresetError
+from keras_zoo.formats import lora_file
 from keras_zoo.formats.files import read_json, write_json
 from keras_zoo.formats.layout import Layout
-from keras_zoo.formats.safetensors_file import open_tensors, write_tensors
+from keras_zoo.formats.safetensors_file import open_tensors, save, write_tensors
 
 VERSION = 1
 STORED_DTYPES = ("float32", "bfloat16", "float16")
 TOKENIZER = "assets/tokenizer"
+ADAPTERS = "model.lora.safetensors"
 
 
 class NativeLayout(Layout):
-    title = "keras_zoo's own (config.json with class_name)"
-
     def __init__(self, folder, config):
         self.folder = folder
         if config is None:  # a tokenizer or preprocessor saved alone
@@ -37,6 +38,8 @@ class NativeLayout(Layout):
         else:
             self.backbone_config = section(config, folder / "config.json")
         self.family = registry.family_with(config["class_name"])
+        self.adapters = folder / ADAPTERS if (folder / ADAPTERS).is_file() else None
+        self.origin = origin.of_folder(folder)
         if (folder / "task.json").is_file():
             task = read_json(folder / "task.json")
             self.task_class = self.family.classes.get(task.get("class_name"))
@@ -89,11 +92,7 @@ def described(thing, without=(), cls=None):
     """
     cls = cls or registry.known_class(thing)
     name, accepted = cls.__name__, ("name", *argument_names(cls))
-    if extra := sorted(set(argument_names(type(thing))) - set(accepted)):
-        raise PresetError(
-            f"{type(thing).__name__} has arguments that {name} does not take: {extra}. To save it, give it a Family of "
-            "its own with keras_zoo.registry.register."
-        )
+    refuse_more_arguments(thing, cls)
     config = {k: v for k, v in thing.get_config().items() if k in accepted and k not in without}
     return {"class_name": name, "registered_name": f"keras_zoo>{name}", "config": config}
 
@@ -106,12 +105,14 @@ def write(
     tokenizer=None,
     max_shard_size=5.0,
     weights_dtype=None,
+    merge_lora=True,
     record=None,
 ):
     """Writes what is given into `folder`, a `keras_zoo.saving.staged` copy.
 
     `max_shard_size` is in GB; `weights_dtype`, such as `"float16"`, rounds what is stored without changing what the
-    model loads as; `record` is what `keras_zoo.list_presets()` will say of an embedded preset.
+    model loads as; with `merge_lora=False` adapters lie beside the weights instead of in them; `record` is what
+    `keras_zoo.list_presets()` will say of an embedded preset.
     """
     if task is not None:
         backbone, preprocessor = task.backbone, task.preprocessor
@@ -119,16 +120,17 @@ def write(
     if backbone is not None:
         model = task or backbone
         write_json(folder / "config.json", described(backbone))
-        arrays = weights.collect(model, weights.native_bindings(model))
-        if weights_dtype is not None and weights_dtype not in STORED_DTYPES:
+        if weights_dtype not in (None, *STORED_DTYPES):
             raise ValueError(f"weights_dtype must be one of {STORED_DTYPES}; got {weights_dtype!r}.")
-        if weights_dtype is not None:
-            arrays = {name: array.astype(weights.numpy_dtype(weights_dtype)) for name, array in arrays.items()}
-        write_tensors(folder, arrays, max_shard_bytes=int(max_shard_size * 1e9), metadata={"format": "keras_zoo"})
-        write_json(folder / "metadata.json", metadata(model) | ({"preset": record} if record else {}))
+        tensors = weights.stored(model, weights.native_bindings(model), merge_lora, weights_dtype)
+        write_tensors(folder, tensors, max_shard_bytes=int(max_shard_size * 1e9), metadata={"format": "keras_zoo"})
+        adapters = lora.adapters(backbone)
+        if adapters and not merge_lora:
+            save(*lora_file.stored(backbone), folder / ADAPTERS)
+        came_from = {"origin": origin.to_save(model, adapters, merge_lora)}
+        write_json(folder / "metadata.json", metadata(model) | came_from | ({"preset": record} if record else {}))
     if preprocessor is not None:
-        own = None if task is None else registry.known_class(task).preprocessor_class
-        cls = own if own is not None and issubclass(own, type(preprocessor)) else None  # one that families share
+        cls = registry.preprocessor_class(preprocessor, task)
         write_json(folder / "preprocessor.json", described(preprocessor, without=("tokenizer",), cls=cls))
         tokenizer = getattr(preprocessor, "tokenizer", None)
     if tokenizer is not None:

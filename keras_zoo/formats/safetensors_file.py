@@ -1,8 +1,8 @@
-"""Safetensors files and indexed shards: checked headers, one tensor read at a time.
+"""Safetensors files and indexed shards: checked headers, one tensor read or written at a time.
 
-Writing is the `safetensors` library's. Reading is ours for one reason: the library maps the file, and pages of a mapped
-file count as the process's memory once touched, so that loading would peak at twice the weights. Here each tensor is
-read into a buffer of its own, which the backend can keep.
+That is why they are not the `safetensors` library's. To read, it maps the file, and pages of a mapped file count as the
+process's memory once touched, so that loading would peak at twice the weights; here each tensor is read into a buffer
+of its own, which the backend can keep. To write, it makes a copy of all tensors first.
 """
 
 import json
@@ -30,6 +30,7 @@ DTYPES = {
     "U8": np.dtype("uint8"),
     "BOOL": np.dtype("bool"),
 }
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 class Tensor:
@@ -104,35 +105,54 @@ def open_tensors(folder, stem="model"):
     return tensors
 
 
-def write_tensors(folder, arrays, stem="model", max_shard_bytes=5_000_000_000, metadata=None):
-    """Writes `{name: array}` as one file, or as indexed shards where it is larger than `max_shard_bytes`."""
-    if not max_shard_bytes > 0:
-        raise ValueError(f"max_shard_size must be greater than 0; got {max_shard_bytes / 1e9}.")
-    shards, room = [{}], max_shard_bytes
-    for name, array in arrays.items():
-        if array.nbytes > room and shards[-1]:
-            shards.append({})
-            room = max_shard_bytes
-        shards[-1][name] = array
-        room -= array.nbytes
+def write_tensors(folder, tensors, stem="model", max_shard_bytes=5_000_000_000, metadata=None):
+    """Writes `{name: array or keras_zoo.weights.Stored}` as one file, or as indexed shards above `max_shard_bytes`."""
+    shards = in_shards(tensors, max_shard_bytes)
     if len(shards) == 1:
-        save(shards[0], Path(folder) / f"{stem}.safetensors", metadata)
+        save(shards[0], metadata, Path(folder) / f"{stem}.safetensors")
         return
     weight_map = {}
     for number, shard in enumerate(shards, 1):
         file = f"{stem}-{number:05}-of-{len(shards):05}.safetensors"
-        save(shard, Path(folder) / file, metadata)
+        save(shard, metadata, Path(folder) / file)
         weight_map |= dict.fromkeys(shard, file)
-    total = sum(array.nbytes for array in arrays.values())
+    total = sum(tensor.nbytes for tensor in tensors.values())
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (Path(folder) / f"{stem}.safetensors.index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
 
 
-def save(arrays, path, metadata):
-    """One file, with the permissions any new file gets; the library makes it private to the user."""
-    from safetensors.numpy import save_file
+def in_shards(tensors, max_shard_bytes):
+    """`{name: tensor}` as a list of such, each not above `max_shard_bytes`, unless it is one tensor that is larger."""
+    if not max_shard_bytes > 0:
+        raise ValueError(f"max_shard_size must be greater than 0; got {max_shard_bytes / 1e9}.")
+    shards, room = [{}], max_shard_bytes
+    for name, tensor in tensors.items():
+        if tensor.nbytes > room and shards[-1]:
+            shards.append({})
+            room = max_shard_bytes
+        shards[-1][name] = tensor
+        room -= tensor.nbytes
+    return shards
 
-    path.touch()
-    mode = path.stat().st_mode
-    save_file(dict(arrays), path, metadata=metadata)
-    path.chmod(mode)
+
+def save(tensors, metadata, path):
+    """One file. The widest numbers come first, as the library has them: all lie at multiples of their size."""
+    names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
+    header, end = {} if metadata is None else {"__metadata__": metadata}, 0
+    for name in names:
+        tensor, begin = tensors[name], end
+        end += tensor.nbytes
+        header[name] = {"dtype": NAMES[tensor.dtype], "shape": tensor.shape, "data_offsets": (begin, end)}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for name in names:
+            write_values(file, tensors[name])
+
+
+def write_values(file, tensor):
+    """The bytes of an array, or of what a `Stored` reads, in the order of its axes."""
+    array = tensor if isinstance(tensor, np.ndarray) else tensor.read()
+    if array.size:
+        file.write(np.ascontiguousarray(array).view("uint8").data)

@@ -13,6 +13,7 @@ from keras_zoo.errors import PresetError
 from keras_zoo.formats.layout import Layout
 from keras_zoo.formats.module_file import open_module
 from keras_zoo.formats.safetensors_file import open_tensors, read_header
+from keras_zoo.formats.supported import advice
 from keras_zoo.formats.torch_file import open_torch
 from keras_zoo.sources import FILES
 
@@ -50,8 +51,6 @@ class StateDict:
 
 
 class StateDictLayout(Layout):
-    title = "a torch state dict or module (.pth, .pt or .safetensors, alone in its folder)"
-
     def __init__(self, path):
         if path.suffix == ".safetensors":
             tensors, module = read_header(path), None
@@ -93,8 +92,6 @@ class StateDictLayout(Layout):
 
 
 class TimmLayout(StateDictLayout):
-    title = "timm (config.json with architecture)"
-
     def __init__(self, folder, config):
         family = family_named(config["architecture"].split(".")[0], folder)
         old = folder / "pytorch_model.bin"
@@ -123,7 +120,8 @@ def family_of(tensors, path):
     for family in registry.families().values():
         if family.state_dict is not None and family.state_dict.fits(tensors):
             return family
-    raise PresetError(f"{path} is a state dict of no network that is known here; it starts with {list(tensors)[:3]}.")
+    message = f"{path} is a state dict of no network that is known here; it starts with {list(tensors)[:3]}."
+    raise PresetError(advice(message))
 
 
 def family_named(name, folder):
@@ -133,4 +131,5 @@ def family_named(name, folder):
         if re.fullmatch(family.state_dict.architectures, name):
             return family
     patterns = "; ".join(family.state_dict.architectures for family in known)
-    raise PresetError(f"{folder} is timm's {name!r}, which no network here expresses. Names that are read: {patterns}.")
+    message = f"{folder} is timm's {name!r}, which no network here expresses. Names that are read: {patterns}."
+    raise PresetError(advice(message))

@@ -10,6 +10,7 @@ from keras_zoo.errors import PresetError
 from keras_zoo.formats.files import read_json, write_json
 from keras_zoo.formats.layout import Layout
 from keras_zoo.formats.safetensors_file import open_tensors, write_tensors
+from keras_zoo.formats.supported import advice
 from keras_zoo.formats.torch_file import open_torch
 
 
@@ -93,8 +94,6 @@ class Checkpoint:
 
 
 class TransformersLayout(Layout):
-    title = "transformers (config.json with model_type)"
-
     def __init__(self, folder, config):
         self.folder = folder
         self.family = family_of(config, folder)
@@ -207,7 +206,8 @@ def family_of(config, folder):
         if family.transformers and family.transformers.model_type == config["model_type"]:
             return family
     known = sorted(f.transformers.model_type for f in registry.FAMILIES.values() if f.transformers)
-    raise PresetError(f"{folder} is a transformers {config['model_type']!r}; known model types are {known}.")
+    message = f"{folder} is a transformers {config['model_type']!r}; known model types are {known}."
+    raise PresetError(advice(message))
 
 
 def write(folder, backbone=None, task=None, preprocessor=None, tokenizer=None, max_shard_size=5.0):
@@ -225,15 +225,15 @@ def write(folder, backbone=None, task=None, preprocessor=None, tokenizer=None, m
     prefix = checkpoint.prefix if head is not None and head.prefixed else ""
     bindings = checkpoint.bindings(model, head, prefix)
     without = () if head is None else head.without
-    arrays = weights.collect(model, {path: b for path, b in bindings.items() if path.split("/")[0] not in without})
-    arrays |= {prefix + name: array for name, array in checkpoint.write_extra(backbone).items()}
+    tensors = weights.stored(model, {path: b for path, b in bindings.items() if path.split("/")[0] not in without})
+    tensors |= {prefix + name: array for name, array in checkpoint.write_extra(backbone).items()}
     config |= {
         "model_type": checkpoint.model_type,
         "architectures": [checkpoint.architecture if head is None else head.architecture],
         "dtype": backbone.dtype_policy.variable_dtype,
     }
     write_json(folder / "config.json", config)
-    write_tensors(folder, arrays, max_shard_bytes=int(max_shard_size * 1e9), metadata={"format": "pt"})
+    write_tensors(folder, tensors, max_shard_bytes=int(max_shard_size * 1e9), metadata={"format": "pt"})
     if head is not None:
         head.write_folder(task, folder)
     if preprocessor is not None:

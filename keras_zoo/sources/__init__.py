@@ -96,4 +96,5 @@ def download(preset, offline=False, refresh=False):
         return folder
     if not record["sources"]:
         raise PresetError(f"{preset!r} is an architecture without weights: there is nothing to fetch.")
-    return fetch_record(preset, record, offline, refresh=refresh)
+    every = record | {"sources": record["sources"] + record.get("backbone_sources", [])}  # those with a head first
+    return fetch_record(preset, every, offline, refresh=refresh)

@@ -20,6 +20,7 @@ SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
 TORCH = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 KERAS = ("model.weights.h5", "model.weights.json")
 HEAD = "task.weights.h5"
+ADAPTERS = "model.lora.safetensors"  # beside the weights of our own layout
 WEIGHTS = re.compile(r"[^/\\]+\.(safetensors|weights\.h5|pth|pt|bin)")
 INDEX = re.compile(r"[^/\\]+\.(safetensors|bin)\.index\.json|model\.weights\.json")
 PARTS_ALONE = ("preprocessor.json", "tokenizer.json", "image_converter.json", "assets/tokenizer/config.json")
@@ -54,8 +55,10 @@ def needed(names, weights, read):
     stores, describe = stores_of(config)
     if weights or describe:
         found |= weight_files(names, stores, read)
-    if weights is True and KERAS in stores and HEAD in names:
-        found.add(HEAD)
+    if weights is True and KERAS in stores:
+        found |= names & {HEAD}
+    if weights and "registered_name" in config and SAFETENSORS in stores:
+        found |= names & {ADAPTERS}
     return sorted(found)
 
 

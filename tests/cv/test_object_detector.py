@@ -1,5 +1,7 @@
 """A detector from images of any sort to boxes, and its training; on a few images that it knows by heart."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from keras_cv.bounding_box import convert_format
 from keras_cv.layers import MultiClassNonMaxSuppression, NonMaxSuppression
 from keras_cv.metrics import evaluate_boxes
 from keras_cv.models import ObjectDetector, YOLOV8Backbone, YOLOV8Detector, YOLOV8DetectorPreprocessor
+from keras_cv.tasks.detecting import settings_of
 from keras_cv.training import detection_optimizer
+from keras_zoo import PresetError
 
 SIZE, COUNT, STEPS = 128, 8, 200
 NAMES = ["red", "green", "blue"]
@@ -200,6 +204,50 @@ def test_other_decoders(trained):
     np.testing.assert_allclose(soft["boxes"][:, 0], found["boxes"][:, 0], atol=1e-3)
     with pytest.raises(ValueError, match=r"the detector's bounding_box_format, 'xywh'; got .* 'xyxy'"):
         trained.prediction_decoder = NonMaxSuppression("xyxy", from_logits=False)
+
+
+DECODERS = {
+    "other thresholds": NonMaxSuppression("xywh", False, 0.4, 0.3, max_detections=7, class_agnostic=True),
+    "soft": NonMaxSuppression("xywh", False, 0.7, 0.2, soft_method="gaussian", soft_sigma=0.3),
+    "several classes": MultiClassNonMaxSuppression("xywh", False, 0.6, 0.1, max_detections_per_class=5),
+}
+
+
+@pytest.mark.once
+def test_a_replaced_decoder_is_saved(tmp_path):
+    """In presets and `.keras` files; arguments given when it is loaded come before what it had."""
+    detector = new_detector()
+    for kind, decoder in DECODERS.items():
+        detector.prediction_decoder = decoder
+        detector.save_to_preset(tmp_path / kind)
+        again = ObjectDetector.from_preset(tmp_path / kind)
+        assert type(again.prediction_decoder) is type(decoder)
+        assert settings_of(again.prediction_decoder) == settings_of(decoder)
+    detector.save(tmp_path / "detector.keras")
+    again = keras.saving.load_model(tmp_path / "detector.keras")
+    assert settings_of(again.prediction_decoder) == settings_of(decoder)
+    other = ObjectDetector.from_preset(tmp_path / "soft", confidence_threshold=0.9, bounding_box_format="xyxy")
+    changed = {"confidence_threshold": 0.9, "bounding_box_format": "xyxy"}
+    assert settings_of(other.prediction_decoder) == settings_of(DECODERS["soft"]) | changed
+
+
+@pytest.mark.once
+def test_a_decoder_that_files_cannot_name(tmp_path):
+    class Mine(NonMaxSuppression):
+        """Somebody's own."""
+
+    detector = new_detector(prediction_decoder=Mine("xywh", False, 0.4, 0.3))
+    with pytest.warns(UserWarning, match="is a Mine, which files do not name: they keep its thresholds"):
+        detector.save_to_preset(tmp_path)
+    again = ObjectDetector.from_preset(tmp_path)
+    assert type(again.prediction_decoder) is NonMaxSuppression and again.iou_threshold == 0.4
+    path = tmp_path / "task.json"
+    for wrong in ({"layer": "os.system"}, {"layer": "NonMaxSuppression", "command": "ls"}, ["nms"]):
+        task = json.loads(path.read_text())
+        task["config"]["prediction_decoder"] = wrong
+        path.write_text(json.dumps(task))
+        with pytest.raises(PresetError, match="does not fit YOLOV8Detector"):
+            ObjectDetector.from_preset(tmp_path)
 
 
 def test_preset_and_fusing(raw_images, tmp_path):

@@ -93,6 +93,16 @@ def test_base_class_and_bare_prefix(pair, tmp_path):
     assert len(backbone.weights) == len(lm.weights)
 
 
+@pytest.mark.once
+def test_shards_of_transformers(pair, tmp_path):
+    model, lm, _ = pair
+    model.save_pretrained(tmp_path, max_shard_size="20KB")
+    assert len(list(tmp_path.glob("model-*.safetensors"))) > 1
+    again = GPT2CausalLM.from_preset(tmp_path, preprocessor=None)
+    for a, b in zip(again.weights, lm.weights, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(a), keras.ops.convert_to_numpy(b))
+
+
 def test_torch_pickle_checkpoint(pair, tmp_path):
     model, lm, folder = pair
     (tmp_path / "config.json").write_text((folder / "config.json").read_text())

@@ -189,7 +189,7 @@ BROKEN_CONFIGS = {
     "not JSON": (lambda p: p.write_text("{"), "cannot be read"),
     "a list": (lambda p: p.write_text("[]"), "JSON object"),
     "not text": (lambda p: p.write_bytes(b"\xff\xfe\x00"), "cannot be read"),
-    "another library": (lambda p: p.write_text('{"foo": 1}'), "known layouts are"),
+    "another library": (lambda p: p.write_text('{"foo": 1}'), r"has \['foo'\](.|\n)*\| transformers \|"),
     "unknown class": (lambda p: edit(p, lambda d: d.update(class_name="os.system")), "no family here has"),
     "unknown model type": (lambda p: p.write_text('{"model_type": "llama"}'), "known model types are"),
     "a key too many": (lambda p: edit(p, lambda d: d["config"].update(depth=3)), "does not fit GPT2Backbone"),
@@ -312,7 +312,7 @@ def test_saving_is_all_or_nothing(lm, folder, monkeypatch):
     def full_disk(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("safetensors.numpy.save_file", full_disk)
+    monkeypatch.setattr("keras_zoo.formats.native.write_tensors", full_disk)
     with pytest.raises(PresetError, match=r"No space left on device(.|\n)*untouched"):
         lm.save_to_preset(folder)
     with pytest.raises(PresetError, match="No space left"):
@@ -369,7 +369,7 @@ def test_bad_save_options(lm, tmp_path):
     for options, message in (
         ({"weights_dtype": "int8"}, "weights_dtype must be one of"),
         ({"max_shard_size": 0}, "greater than 0"),
-        ({"shards": 3}, r"does not take \['shards'\]; it takes max_shard_size, weights_dtype, record\."),
+        ({"shards": 3}, r"does not take \['shards'\]; it takes max_shard_size, weights_dtype, merge_lora, record\."),
         ({"format": "transformers", "weights_dtype": "float16"}, r"does not take .*; it takes max_shard_size\."),
     ):
         with pytest.raises(ValueError, match=message):

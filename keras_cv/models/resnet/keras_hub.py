@@ -2,6 +2,8 @@
 
 import math
 
+from keras_cv.models.resnet.blocks import EXPANSION
+from keras_zoo.errors import PresetError
 from keras_zoo.formats.keras_hub import HubCheckpoint
 from keras_zoo.formats.keras_objects import Settings, read_activation, variables
 
@@ -15,6 +17,18 @@ NETWORK = (
     "use_pre_activation",
     "image_shape",
 )
+# What KerasHub does not say of its network.
+FIXED = {
+    "include_rescaling": False,
+    "padding": "symmetric",
+    "strided_block": "first",
+    "use_bias": False,
+    "activation": "relu",
+    "epsilon": 1e-5,
+    "momentum": 0.9,
+    "fused": False,
+}
+NARROWEST = 64  # the only width that KerasHub takes for the first stack
 CONVERTER = (
     "image_size",
     "scale",
@@ -58,6 +72,23 @@ def classifier_table(task):
     return {"predictions": variables("layers/dense", "kernel", "bias")}
 
 
+def usual(arguments):
+    """Without what is the same there where it is not said; `PresetError` for sizes that KerasHub refuses."""
+    arguments, first = dict(arguments), arguments["stackwise_num_filters"][0]
+    if first != NARROWEST:
+        raise PresetError(
+            f"KerasHub's ResNetBackbone has a first stack of {NARROWEST} filters; here stackwise_num_filters begins "
+            f"with {first}."
+        )
+    bottleneck = arguments["block_type"].startswith("bottleneck")
+    widened = EXPANSION * first if bottleneck else first
+    changes = widened != arguments["input_conv_filters"][-1] or arguments["stackwise_num_strides"][0] > 1
+    projects = arguments["block_type"] != "basic_block"  # the first block's shortcut, even where nothing changes
+    same = {"strided_conv": 2 if bottleneck else 1, "data_format": "channels_last"}
+    same["project_first"] = arguments["project_first"] if changes else projects
+    return {name: value for name, value in arguments.items() if name not in same or value != same[name]}
+
+
 def older_converter(config):
     """Older folders have sizes and statistics of pixels apart: here they are `image_size`, `scale` and `offset`."""
     config = dict(config)
@@ -72,9 +103,12 @@ def older_converter(config):
 
 KERAS_HUB = HubCheckpoint(
     classes={
-        "ResNetBackbone": Settings(NETWORK),
+        "ResNetBackbone": Settings(NETWORK, defaults=FIXED, restate=usual),
         "ResNetImageClassifier": Settings(
-            ("num_classes", "pooling", "activation", "dropout"), convert={"activation": read_activation}
+            ("num_classes", "pooling", "activation", "dropout"),
+            defaults={"head_dtype": None},
+            unsaid=("problem", "class_names"),
+            convert={"activation": read_activation},
         ),
         "ResNetImageClassifierPreprocessor": Settings(defaults={"image_size": None, "scale": None, "offset": None}),
     },
@@ -85,7 +119,12 @@ KERAS_HUB = HubCheckpoint(
             CONVERTER,
             unread=("bounding_box_format",),
             prepare=older_converter,
-            defaults={"crop_to_aspect_ratio": True, "interpolation": "bilinear", "antialias": False},
+            defaults={
+                "crop_to_aspect_ratio": True,
+                "interpolation": "bilinear",
+                "antialias": False,
+                "resize_to": None,
+            },
         )
     },
 )

@@ -44,7 +44,7 @@ class YOLOV8Detector(ObjectDetector):
         confidence_threshold, iou_threshold, max_detections, class_agnostic: of `prediction_decoder`, see
             `keras_cv.layers.NonMaxSuppression`.
         prediction_decoder: a `keras_cv.layers.NonMaxSuppression`, or another such layer, in place of these four. Files
-            keep the four alone.
+            keep it, too; of a layer of one's own they keep the four.
         label_encoder: a `YOLOV8LabelEncoder`, for another way of giving points their objects in training; not saved.
         fused: see `keras_cv.ops.fuse`.
     """
@@ -67,6 +67,7 @@ class YOLOV8Detector(ObjectDetector):
         iou_threshold=0.7,
         max_detections=100,
         class_agnostic=False,
+        prediction_decoder=None,
         fused=False,
         **kwargs,
     ):
@@ -74,7 +75,7 @@ class YOLOV8Detector(ObjectDetector):
             num_classes,
             bounding_box_format,
             class_names,
-            kwargs.pop("prediction_decoder", None),
+            prediction_decoder,
             confidence_threshold=confidence_threshold,
             iou_threshold=iou_threshold,
             max_detections=max_detections,

@@ -36,16 +36,30 @@ def masked_lm_table(task):
     }
 
 
+def with_head_said(arguments):
+    """None means the backbone's; see `keras_nlp.tasks.MaskedLM`."""
+    backbone, epsilon = arguments["backbone"], arguments["head_layer_norm_epsilon"]
+    return arguments | {
+        "activation": arguments["activation"] or backbone.activation,
+        "head_layer_norm_epsilon": backbone.layer_norm_epsilon if epsilon is None else epsilon,
+    }
+
+
 KERAS_HUB = HubCheckpoint(
     classes={
         "BertBackbone": Settings(
             (*TRANSFORMER, "num_segments"), defaults={"activation": "gelu_approximate", "layer_norm_epsilon": 1e-12}
         ),
         "BertTextClassifier": Settings(
-            ("num_classes", "activation", "dropout"), convert={"activation": read_activation}, also=("BertClassifier",)
+            ("num_classes", "activation", "dropout"),
+            unsaid=("problem", "class_names"),
+            convert={"activation": read_activation},
+            also=("BertClassifier",),
         ),
         # The head has its own GELU and epsilon there, whatever the backbone's are.
-        "BertMaskedLM": Settings(defaults={"activation": "gelu", "head_layer_norm_epsilon": 1e-5}),
+        "BertMaskedLM": Settings(
+            defaults={"activation": "gelu", "head_layer_norm_epsilon": 1e-5}, restate=with_head_said
+        ),
         "BertTextEmbedder": Settings(("pooling_mode", "normalize")),
         "BertTextClassifierPreprocessor": Settings(TEXT, also=("BertPreprocessor",)),
         "BertMaskedLMPreprocessor": MASKED_LM_PREPROCESSOR,
