@@ -1,6 +1,5 @@
 """Uploads through the real clients: to a hub on the loopback interface, and to one that speaks as Kaggle does."""
 
-import itertools
 import sys
 
 import pytest
@@ -67,10 +66,14 @@ def test_every_file_that_is_written_is_taken(lm, tmp_path):
     """So also what is fetched: both go by the same choice."""
     preprocessor = FAMILY.tiny_preprocessors["BertTextEmbedder"]()
     embedder = BertTextEmbedder(BertBackbone(**FAMILY.tiny), preprocessor=preprocessor)
-    for number, (model, form) in enumerate(itertools.product((lm, embedder), WRITERS)):
+    saves = [(lm, form) for form in WRITERS] + [(embedder, "keras_zoo"), (embedder, "transformers")]
+    for number, (model, form) in enumerate(saves):
         folder = tmp_path / str(number)
         model.save_to_preset(folder, format=form)
         assert files_of(folder) == sorted(contents(folder)), form
+    embedder.backbone.enable_lora(2)
+    embedder.save_to_preset(tmp_path / "adapted", merge_lora=False)
+    assert "model.lora.safetensors" in files_of(tmp_path / "adapted") == sorted(contents(tmp_path / "adapted"))
 
 
 def test_what_is_no_preset_is_not_sent(preset, hub, tmp_path):
