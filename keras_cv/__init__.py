@@ -1,6 +1,6 @@
 """Vision models on Keras 3: boxes, augmentation, classifiers, detectors and pictures of what they say."""
 
-from keras_zoo import __version__  # isort: skip  first, since it settles the backend before Keras is imported
+from keras_zoo import __version__, download_preset, list_presets, upload_preset  # isort: skip  first, for the backend
 from keras_cv import (
     bounding_box,
     callbacks,
@@ -21,11 +21,14 @@ __all__ = [
     "callbacks",
     "core",
     "datasets",
+    "download_preset",
     "images",
     "layers",
+    "list_presets",
     "losses",
     "metrics",
     "models",
     "training",
+    "upload_preset",
     "visualization",
 ]

@@ -20,7 +20,9 @@ EXPORTS = {  # {name: module and name in it}
     "TorchModule": "torch_module.TorchModule",
     "WarmUpDecay": "schedules.WarmUpDecay",
     "WeightsEMA": "averaging.WeightsEMA",
+    "download_preset": "sources.download",
     "list_presets": "registry.list_presets",
+    "upload_preset": "sources.upload.upload_preset",
 }
 
 if typing.TYPE_CHECKING:
@@ -30,6 +32,8 @@ if typing.TYPE_CHECKING:
     from keras_zoo.preprocessor import Preprocessor
     from keras_zoo.registry import Family, list_presets
     from keras_zoo.schedules import WarmUpDecay
+    from keras_zoo.sources import download as download_preset
+    from keras_zoo.sources.upload import upload_preset
     from keras_zoo.task import Task
     from keras_zoo.torch_module import TorchModule
 
@@ -43,7 +47,9 @@ __all__ = [
     "WarmUpDecay",
     "WeightsEMA",
     "__version__",
+    "download_preset",
     "list_presets",
+    "upload_preset",
 ]
 
 

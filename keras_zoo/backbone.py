@@ -23,13 +23,14 @@ class Backbone(ZooModel):
         self.dtype_policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
 
     @classmethod
-    def from_preset(cls, preset, load_weights=True, dtype=None, **overrides):
+    def from_preset(cls, preset, load_weights=True, dtype=None, offline=False, **overrides):
         """The backbone of a preset: a name (see `keras_zoo.list_presets()`), a folder or a `hf://owner/name` address.
 
-        `load_weights=False` gives random weights; `dtype` a dtype policy such as `"bfloat16"`; every other keyword
-        replaces a constructor argument. Called on a base class, it finds the family by itself.
+        `load_weights=False` gives random weights; `offline=True` takes what is in the cache and asks no network;
+        `dtype` a dtype policy such as `"bfloat16"`; every other keyword replaces a constructor argument. Called on a
+        base class, it finds the family by itself.
         """
-        return presets.load_backbone(cls, preset, load_weights, dtype, overrides)
+        return presets.load_backbone(cls, preset, load_weights, dtype, overrides, offline)
 
     def save_to_preset(self, folder, format="keras_zoo", **options):
         """Writes configuration and weights into `folder`, all or nothing; see `Task.save_to_preset`."""

@@ -29,9 +29,12 @@ class Preprocessor(Configured):
         raise NotImplementedError
 
     @classmethod
-    def from_preset(cls, preset, **overrides):
-        """The preprocessor of a preset: a name, a folder or a `hf://` address; `overrides` replace its arguments."""
-        return presets.load_preprocessor(cls, preset, overrides)
+    def from_preset(cls, preset, offline=False, **overrides):
+        """The preprocessor of a preset: a name, a folder or a `hf://` address; `overrides` replace its arguments.
+
+        No weights are fetched; with `offline=True` nothing is, and what is in the cache is taken.
+        """
+        return presets.load_preprocessor(cls, preset, overrides, offline)
 
     def save_to_preset(self, folder, format="keras_zoo"):
         """Writes the preprocessor's configuration and assets into `folder`; the rest of a preset there stays.

@@ -18,8 +18,8 @@ ANY_MODEL = ("name", "trainable")  # arguments that Keras gives every model
 class RecordLayout(Layout):
     """A published preset by its record alone: configuration and vocabulary come with the package, weights do not."""
 
-    def __init__(self, name, record):
-        self.name, self.record = name, record
+    def __init__(self, name, record, offline=False, weights=True):
+        self.name, self.record, self.offline, self.wanted = name, record, offline, weights
         self.family = registry.families()[record["family"]]
         self.backbone_config = record["config"]
         cls = self.family.classes[record["class_name"]]
@@ -56,7 +56,8 @@ class RecordLayout(Layout):
         headless = self.record.get("backbone_sources", [])
         addresses = self.record["sources"] + ([] if self.head_wanted else headless)
         try:
-            layout = formats.open_folder(sources.fetch_record(self.name, self.record | {"sources": addresses}))
+            record = self.record | {"sources": addresses}
+            layout = formats.open_folder(sources.fetch_record(self.name, record, self.offline, self.wanted))
         except PresetError as error:
             if not (headless and self.head_wanted):
                 raise
@@ -85,10 +86,10 @@ class RecordLayout(Layout):
         return bindings, ignored
 
 
-def open_preset(preset):
-    """The `Layout` of anything a user calls a preset."""
-    folder, record = sources.locate(preset)
-    return formats.open_folder(folder) if record is None else RecordLayout(preset, record)
+def open_preset(preset, offline=False, weights=True):
+    """The `Layout` of anything a user calls a preset; `offline` and `weights` as for `keras_zoo.sources.locate`."""
+    folder, record = sources.locate(preset, offline, weights)
+    return formats.open_folder(folder) if record is None else RecordLayout(preset, record, offline, weights)
 
 
 def suitable(cls, found, preset):
@@ -103,16 +104,16 @@ def suitable(cls, found, preset):
     raise PresetError(f"{preset!r} is a {found.__name__}, not a {cls.__name__}.")
 
 
-def load_backbone(cls, preset, load_weights, dtype, overrides):
-    layout = open_preset(preset)
+def load_backbone(cls, preset, load_weights, dtype, overrides, offline=False):
+    layout = open_preset(preset, offline, "backbone" if load_weights else False)
     cls = suitable(cls, layout.family.backbone, preset)
     refuse_unknown(overrides, argument_names(cls), cls)
     backbone = build(layout, lambda: make_backbone(cls, layout, dtype, overrides), load_weights)
     return remembered(backbone, preset, layout, load_weights)
 
 
-def load_task(cls, preset, load_weights, dtype, overrides):
-    overrides, layout = dict(overrides), open_preset(preset)
+def load_task(cls, preset, load_weights, dtype, overrides, offline=False):
+    overrides, layout = dict(overrides), open_preset(preset, offline, load_weights)
     new_classes = overrides.pop("new_classes", False)
     candidates = [*filter(None, [layout.task_class]), *layout.family.tasks]
     task_class = suitable(cls, next((c for c in candidates if fits(c, cls)), candidates[0]), preset)
@@ -207,8 +208,8 @@ def default_preprocessor(task_class, layout):
     return None if cls is None or layout.preprocessor_config is None else make_preprocessor(cls, layout, {})
 
 
-def load_preprocessor(cls, preset, overrides):
-    layout = open_preset(preset)
+def load_preprocessor(cls, preset, overrides, offline=False):
+    layout = open_preset(preset, offline, weights=False)
     task = layout.task_class or layout.family.tasks[0]
     candidates = [layout.preprocessor_class, *(t.preprocessor_class for t in (task, *layout.family.tasks))]
     cls = suitable(cls, next((c for c in candidates if fits(c, cls)), task.preprocessor_class), preset)
@@ -239,8 +240,8 @@ def make_tokenizer(cls, layout, overrides):
     return construct(cls, config | overrides)
 
 
-def load_tokenizer(cls, preset, overrides):
-    layout = open_preset(preset)
+def load_tokenizer(cls, preset, overrides, offline=False):
+    layout = open_preset(preset, offline, weights=False)
     if layout.family.tokenizer is None:
         raise PresetError(f"{preset!r} is of the family {layout.family.name!r}, which has no tokenizer.")
     cls = suitable(cls, layout.family.tokenizer, preset)
@@ -252,7 +253,7 @@ def refuse_unknown(overrides, names, cls):
     accepted = (*names, *ANY_MODEL)
     unknown = sorted(set(overrides) - set(accepted))
     if unknown:
-        accepted = ", ".join(sorted({*accepted, "dtype", "load_weights"} - {"backbone"}))
+        accepted = ", ".join(sorted({*accepted, "dtype", "load_weights", "offline"} - {"backbone"}))
         raise ValueError(f"{cls.__name__}.from_preset does not take {unknown}; it takes {accepted}.")
 
 

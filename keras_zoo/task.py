@@ -196,15 +196,16 @@ class Task(ZooModel):
         return feeding.unpack(self.preprocess(x, y, sample_weight))
 
     @classmethod
-    def from_preset(cls, preset, load_weights=True, dtype=None, **overrides):
+    def from_preset(cls, preset, load_weights=True, dtype=None, offline=False, **overrides):
         """The task of a preset: a name (see `keras_zoo.list_presets()`), a folder or a `hf://owner/name` address.
 
-        `load_weights=False` gives random weights; `dtype` a dtype policy such as `"bfloat16"`; `preprocessor=None`
-        leaves the preprocessor out. Every other keyword replaces an argument of the task or of its backbone.
+        `load_weights=False` gives random weights; `offline=True` takes what is in the cache and asks no network;
+        `dtype` a dtype policy such as `"bfloat16"`; `preprocessor=None` leaves the preprocessor out. Every other
+        keyword replaces an argument of the task or of its backbone.
         Called on a base class, it finds the family by itself. `new_classes=True` lets those weights of a detector start
         anew that tell classes, so that it can have any number of them.
         """
-        return presets.load_task(cls, preset, load_weights, dtype, overrides)
+        return presets.load_task(cls, preset, load_weights, dtype, overrides, offline)
 
     def save_to_preset(self, folder, format="keras_zoo", **options):
         """Writes model and preprocessor into `folder`, all or nothing.

@@ -42,6 +42,12 @@ def pytest_collection_modifyitems(items):
     gc.set_threshold(20_000, 50, 50)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_presets(tmp_path_factory):
+    """Nothing is kept in the user's own."""
+    os.environ["KERAS_ZOO_CACHE"] = str(tmp_path_factory.mktemp("keras_zoo"))
+
+
 @pytest.fixture(scope="module", autouse=True)
 def programs():
     """JAX keeps each program that it has compiled, in memory mappings of which Linux gives a process 65,530 in all."""

@@ -69,9 +69,12 @@ class Tokenizer(Configured):
         return texts[0] if single else texts
 
     @classmethod
-    def from_preset(cls, preset, **overrides):
-        """The tokenizer of a preset: a name, a folder or a `hf://` address; `overrides` replace its arguments."""
-        return presets.load_tokenizer(cls, preset, overrides)
+    def from_preset(cls, preset, offline=False, **overrides):
+        """The tokenizer of a preset: a name, a folder or a `hf://` address; `overrides` replace its arguments.
+
+        No weights are fetched; with `offline=True` nothing is, and what is in the cache is taken.
+        """
+        return presets.load_tokenizer(cls, preset, overrides, offline)
 
     def save_to_preset(self, folder, format="keras_zoo"):
         """Writes the tokenizer's configuration and vocabulary into `folder`; the rest of a preset there stays.
