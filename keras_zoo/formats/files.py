@@ -41,8 +41,8 @@ def contained(folder, path):
         raise PresetError(f"{path} cannot be read: {error}") from None
     if not any(real.is_relative_to(allowed) for allowed in (home, *blobs_of(home))):
         raise PresetError(
-            f"{path} is a symbolic link, or lies behind one, that leads out of the preset, to {real}; only files "
-            "in the folder itself are read. Copy the file into it."
+            f"{path} is a symbolic link to {real}, or lies behind one, outside of the preset's folder; it is not "
+            "followed. Copy what it leads to there if you trust it."
         )
     return Path(path)
 

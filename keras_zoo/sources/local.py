@@ -1,7 +1,6 @@
 """Folders and files on this machine, by path or by a `file://` address."""
 
 import os
-import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -43,20 +42,13 @@ def opened(path, name):
 def refuse_links(folder):
     """`PresetError` where a file that a reader may open is a symbolic link, or below one, that leads out of the folder.
 
-    A folder may be anybody's, and what a link in it leads to, the user's. In the Hugging Face Hub's cache the files of
-    a commit are links to the repository's blobs, and those may be links to blobs that repositories share: they may.
+    A folder may be anybody's, and what a link in it leads to, the user's. See `keras_zoo.formats.files.contained`, by
+    which readers go as well.
     """
-    folder = Path(folder).resolve()
-    homes = [folder]
-    commit = next((path for path in (folder, *folder.parents) if re.fullmatch(r"[0-9a-f]{40}", path.name)), None)
-    if commit is not None and commit.parent.name == "snapshots":
-        homes += [commit.parent.parent / "blobs", commit.parent.parent.parent / "blobs"]
-    for path in openable(folder):
-        if path.is_symlink() and not any(path.resolve().is_relative_to(home) for home in homes):
-            raise PresetError(
-                f"{path} is a symbolic link to {os.readlink(path)}, outside of the preset's folder; it is not "
-                "followed. Copy what it leads to there if you trust it."
-            )
+    from keras_zoo.formats.files import contained  # which are read by names that this package gives
+
+    for path in openable(Path(folder).resolve()):
+        contained(folder, path)
 
 
 def openable(folder):

@@ -102,22 +102,19 @@ VOCABULARY = ("config.json", "vocabulary.json", "merges.txt")
 @pytest.mark.parametrize("name", [*FILES, *(f"assets/tokenizer/{name}" for name in VOCABULARY)])
 def test_links_that_lead_out(native, tmp_path, name):
     outside(native / name, tmp_path)
-    refused(Task.from_preset, native, "is a symbolic link, or lies behind one, that leads out of the preset")
+    refused(Task.from_preset, native, "is a symbolic link to .*elsewhere.*, outside of the preset's folder")
 
 
 @pytest.mark.parametrize("name", ["assets", "assets/tokenizer"])
 def test_folders_that_lead_out(native, tmp_path, name):
     outside(native / name, tmp_path)
-    refused(Task.from_preset, native, "leads out of the preset")
+    refused(Task.from_preset, native, "outside of the preset's folder")
 
 
 def test_links_in_a_circle(native):
     (native / "task.json").unlink()
     (native / "task.json").symlink_to("task.json")
-    assert type(Backbone.from_preset(native)) is GPT2Backbone  # as if it were not there
-    (native / "config.json").unlink()
-    (native / "config.json").symlink_to("config.json")
-    refused(Backbone.from_preset, native, "holds no model|cannot be read")
+    refused(Backbone.from_preset, native, "cannot be read")
 
 
 def test_links_within(native):
@@ -142,11 +139,11 @@ def test_the_cache_of_the_hub(native, tmp_path):
     secret = tmp_path / "secret"
     shutil.move(blobs, tmp_path / "real")
     blobs.symlink_to(tmp_path / "real")
-    refused(Task.from_preset, snapshot, "leads out of the preset")
+    refused(Task.from_preset, snapshot, "outside of the preset's folder")
     (snapshot / "config.json").unlink()
     secret.write_text("{}")
     (snapshot / "config.json").symlink_to(secret)
-    refused(Task.from_preset, snapshot, "leads out of the preset")
+    refused(Task.from_preset, snapshot, "outside of the preset's folder")
 
 
 @pytest.mark.parametrize("name", ["config.json", "task.json", "model.safetensors", "assets/tokenizer/merges.txt"])
@@ -163,7 +160,7 @@ def test_pipes_and_devices(native, name):
     path.unlink()
     path.symlink_to("/dev/zero")
     if name != "task.json":
-        refused(Task.from_preset, native, "holds no|cannot be read|lacks")
+        refused(Task.from_preset, native, "outside of the preset's folder")
     assert time.monotonic() - begin < 10
 
 
