@@ -65,11 +65,11 @@ def texts(folder):
 
 def images(folder):
     import torch
+    from safetensors.numpy import save_file
 
     from keras_cv.models import resnet, yolo_v8
     from keras_cv.models.resnet.torch_names import STATE_DICT
     from keras_zoo import weights
-    from keras_zoo.formats.safetensors_file import save
 
     sys.path.insert(0, str(ROOT / "tests" / "cv"))
     import ultralytics_files as ultralytics
@@ -89,9 +89,9 @@ def images(folder):
     bindings = weights.table_bindings(classifier.backbone.weights, STATE_DICT.table(classifier.backbone))
     own = [weight for weight in classifier.weights if weight.path not in bindings]
     bindings |= weights.table_bindings(own, STATE_DICT.head_table(classifier))
-    arrays = weights.collect(classifier, bindings)
+    arrays = {name: tensor.read() for name, tensor in weights.stored(classifier, bindings).items()}
     (folder / "timm").mkdir()
-    save(arrays, folder / "timm" / "model.safetensors", {"format": "pt"})
+    save_file(arrays, folder / "timm" / "model.safetensors", {"format": "pt"})
     (folder / "timm" / "config.json").write_text(
         '{"architecture": "resnet18", "num_classes": 3, "label_names": ["a", "b", "c"], "pretrained_cfg": '
         '{"input_size": [3, 32, 32], "crop_pct": 0.9, "interpolation": "bicubic", "mean": [0.5, 0.5, 0.5], '
