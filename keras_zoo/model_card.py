@@ -36,7 +36,7 @@ def card(name, model, format="keras_zoo", options=None):
         f"# {name}",
         record.get("description") or description(model),
         f"```python\n{usage(name, model)}\n```",
-        f"`{name}` is the path of this folder; `hf://owner/name` does as well, once it lies on a hub.",
+        f"`./{name}` is the path of this folder; `hf://owner/name` does as well, once it lies on a hub.",
         table(facts(model, format)),
         *classes(model),
         *metrics(model, record),
@@ -78,11 +78,15 @@ def description(model):
 
 
 def usage(name, model):
-    """A program that loads the model and runs it once, from the folder in which the preset's folder lies."""
+    """A program that loads the model and runs it once, from the folder in which the preset's folder lies.
+
+    The path is written so that no published preset of the folder's name is taken for it.
+    """
     cls = registry.known_class(model)
     room = cls.__module__.partition(".")[0]
     module = f"{room}.models" if room in registry.ROOMS else cls.__module__
-    lines = [f"from {module} import {cls.__name__}", "", f"model = {cls.__name__}.from_preset({json.dumps(name)})"]
+    path, cls_name = json.dumps(f"./{name}"), cls.__name__
+    lines = [f"from {module} import {cls_name}", "", f"model = {cls_name}.from_preset({path})"]
     if getattr(model, "preprocessor", None) is None:
         lines += [f"inputs = {tensors(model)}", "outputs = model(inputs)"]
     elif model.card_example is not None:

@@ -266,13 +266,13 @@ def save(folder, format="keras_zoo", **what):
         accepted = ", ".join(name for name in accepted if name not in PARTS)
         raise ValueError(f"save_to_preset with format={format!r} does not take {unknown}; it takes {accepted}.")
     model = what.get("task") or what.get("backbone")
-    with saving.staged(folder, *replaced(Path(folder), format, what, model)) as stage:
+    with saving.staged(folder, *replaced(Path(folder), format, model)) as stage:
         formats.WRITERS[format](stage, **what)
         if model is not None and not model_card.is_ones_own(Path(folder) / "README.md"):
             model_card.write(stage / "README.md", Path(folder).resolve().name, model, format, what)
 
 
-def replaced(folder, format, what, model):
+def replaced(folder, format, model):
     """Patterns of the files in `folder` that would contradict what is written."""
     if model is None:
         return ()

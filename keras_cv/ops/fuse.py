@@ -7,7 +7,7 @@ biases. Both in one is the same function with fewer passes over memory.
 import keras
 import numpy as np
 
-from keras_zoo import lora
+from keras_zoo import lora, origin
 from keras_zoo.config import argument_names
 
 
@@ -87,6 +87,7 @@ class Fusing:
             arguments["backbone"] = self.backbone.fuse()
         made = type(self)(**arguments)
         fill(made, self)
+        origin.remember(made, origin.of(self))
         if hasattr(self, "backbone") and self.compiled:
             made.compile(loss=self.loss)
         return made
