@@ -55,8 +55,12 @@ class Configured:
     _config_root = True
 
     def get_config(self):
+        return self.config_of(argument_names(type(self)))
+
+    def config_of(self, names):
+        """The configuration, of these arguments alone."""
         config = {}
-        for name in argument_names(type(self)):
+        for name in names:
             value = getattr(self, name)
             if name == "dtype":
                 value = policy_name(self.dtype_policy)

@@ -170,7 +170,9 @@ def construct(cls, config):
     except PresetError:
         raise
     except Exception as error:  # wrong values make Keras and its backends raise whatever they come upon
-        raise PresetError(f"The preset's configuration does not fit {cls.__name__}: {error}") from error
+        raise PresetError(
+            f"The preset's configuration, with the arguments given beside it, does not fit {cls.__name__}: {error}"
+        ) from error
 
 
 def build(layout, make, load_weights, anew=()):
@@ -259,6 +261,13 @@ def refuse_unknown(overrides, names, cls):
 
 def save(folder, format="keras_zoo", **what):
     """Writes `task=`, `backbone=`, `preprocessor=` or `tokenizer=` into `folder`, all or nothing."""
+    if not str(folder) or "://" in str(folder):
+        raise ValueError(
+            f"save_to_preset writes a local folder; got {str(folder)!r}. To publish a model save it, then call "
+            "keras_zoo.upload_preset('hf://owner/name', folder)."
+        )
+    if not isinstance(size := what.get("max_shard_size", 1), int | float):
+        raise ValueError(f"max_shard_size is a number, of GB, such as 5 or 0.5; got {size!r}.")
     if format not in opening.WRITERS:
         raise ValueError(f"format must be one of {sorted(opening.WRITERS)}; got {format!r}.")
     accepted = list(inspect.signature(opening.WRITERS[format]).parameters)[1:]

@@ -55,7 +55,12 @@ def layout_of(address):
     return layouts[max((start for start in layouts if address.startswith(start)), key=len)]
 
 
+PATH = re.compile(r"([./~\\]|[A-Za-z]:[\\/]).*|.*\.(pth|pt|bin|safetensors|h5|keras|zip|tar|tgz|gz|xz|bz2|json)")
+
+
 def unknown_preset(name):
+    if PATH.fullmatch(name):
+        return PresetError(f"There is no file and no folder {name!r} (looked for from {Path.cwd()}).")
     near = difflib.get_close_matches(name, records(), n=3, cutoff=0.4)
     hint = f"Did you mean {', '.join(map(repr, near))}? " if near else ""
     hint += f"Is it 'hf://{name}'? " if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else ""

@@ -120,6 +120,8 @@ def list_presets(family=None, task=None, max_parameters=None, embedded=None):
     families_known = sorted({record["family"] for record in records().values()})
     if family is not None and family not in families_known:
         raise PresetError(f"There is no family {family!r}; presets are of {', '.join(families_known)}.")
+    if not isinstance(max_parameters, int | float | None):
+        raise ValueError(f"max_parameters is a number, such as 30e6; got {max_parameters!r}.")
     wanted = None if task is None else classes_of(task)
     return {
         name: copy.deepcopy(record)

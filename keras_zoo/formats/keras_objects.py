@@ -73,7 +73,13 @@ class Settings:
         spelt = dict(zip(self.names, self.names, strict=True)) | {ours: theirs for theirs, ours in self.renamed.items()}
         wrong = {k: v for k, v in arguments.items() if k not in spelt and self.defaults.get(k, NOWHERE) != v}
         if wrong:
-            raise PresetError(f"{where} cannot express {', '.join(self.difference(k, v) for k, v in wrong.items())}.")
+            copied = (
+                " Where that is close enough, make the backbone with it and copy the weights, as docs/presets.md says."
+            )
+            raise PresetError(
+                f"{where} cannot express {', '.join(self.difference(k, v) for k, v in wrong.items())}."
+                + (copied if any(name in self.defaults for name in wrong) else "")
+            )
         return self.only | {spelt[name]: value for name, value in arguments.items() if name in spelt}
 
     def difference(self, name, value):

@@ -99,9 +99,9 @@ def described(thing, without=(), cls=None):
     A user's own subclass is written as the family's class it extends, which is what can be loaded anywhere.
     """
     cls = cls or registry.known_class(thing)
-    name, accepted = cls.__name__, ("name", *argument_names(cls))
+    name, names = cls.__name__, [argument for argument in argument_names(cls) if argument not in without]
     refuse_more_arguments(thing, cls)
-    config = {k: v for k, v in thing.get_config().items() if k in accepted and k not in without}
+    config = {k: v for k, v in thing.config_of(names).items() if k in (*names, "name")}
     return {"class_name": name, "registered_name": f"keras_zoo>{name}", "config": config}
 
 

@@ -154,7 +154,8 @@ def test_parameter_counts_of_records():
     [
         ("gpt2_base", "Did you mean .*'gpt2_base_en'"),
         ("nothing_like_it_at_all_zzz", "There is no preset and no folder"),
-        ("./not/there", "no preset and no folder called './not/there'"),
+        ("./not/there", "no file and no folder './not/there'"),
+        ("best.pt", "no file and no folder 'best.pt'"),
         ("openai-community/gpt2", "Is it 'hf://openai-community/gpt2'"),
         ("s3://bucket/x", "scheme 's3' is not known"),
         ("hf://gpt2", "not of the form"),
@@ -377,12 +378,16 @@ def test_bad_save_options(lm, tmp_path):
     for options, message in (
         ({"weights_dtype": "int8"}, "weights_dtype must be one of"),
         ({"max_shard_size": 0}, "greater than 0"),
+        ({"max_shard_size": "5GB"}, "a number, of GB, such as 5 or 0.5; got '5GB'"),
         ({"shards": 3}, r"does not take \['shards'\]; it takes max_shard_size, weights_dtype, merge_lora, record\."),
         ({"format": "transformers", "weights_dtype": "float16"}, r"does not take .*; it takes max_shard_size\."),
     ):
         with pytest.raises(ValueError, match=message):
             lm.save_to_preset(tmp_path / "new", **options)
     assert not list(tmp_path.iterdir())
+    for folder in ("", "hf://me/new"):
+        with pytest.raises(ValueError, match="writes a local folder.*upload_preset"):
+            lm.save_to_preset(folder)
 
 
 def test_arguments_of_a_subclass_are_not_lost_in_silence(lm, tmp_path):
