@@ -119,7 +119,7 @@ def test_a_refused_upload(preset, hub, use_hub):
     with pytest.raises(PresetError, match=r"could not be uploaded to: the token was refused.*hf auth login"):
         keras_zoo.upload_preset("hf://me/model", preset)
     use_hub(hub)
-    with pytest.raises(PresetError, match=r"could not be uploaded to: .*hf auth login"):
+    with pytest.raises(PresetError, match=r"could not be uploaded to: nobody is logged in: .*hf auth login"):
         keras_zoo.upload_preset("hf://me/model", preset)
     use_hub(hub, token=hub.token)
     hub.order("POST /api/repos/create", status=403)
