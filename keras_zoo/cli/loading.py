@@ -6,7 +6,6 @@ import sys
 import textwrap
 
 PRESET = "a name, a folder or an address such as hf://owner/name"
-REMOTE = ("hf://", "kaggle://", "http://", "https://")
 
 
 def add_command(commands, name, help, description="", examples=()):
