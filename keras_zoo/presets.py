@@ -5,10 +5,10 @@ import functools
 import inspect
 from pathlib import Path
 
-from keras_zoo import formats, model_card, origin, reading, registry, saving, sources, weights
+from keras_zoo import model_card, origin, reading, registry, saving, sources, weights
 from keras_zoo.config import argument_names
 from keras_zoo.errors import PresetError
-from keras_zoo.formats import lora_file, settings
+from keras_zoo.formats import lora_file, opening, settings
 from keras_zoo.formats.layout import Layout
 
 PARTS = ("task", "backbone", "preprocessor", "tokenizer")  # what is saved, and no option of saving
@@ -57,7 +57,7 @@ class RecordLayout(Layout):
         addresses = self.record["sources"] + ([] if self.head_wanted else headless)
         try:
             record = self.record | {"sources": addresses}
-            layout = formats.open_folder(sources.fetch_record(self.name, record, self.offline, self.wanted))
+            layout = opening.open_folder(sources.fetch_record(self.name, record, self.offline, self.wanted))
         except PresetError as error:
             if not (headless and self.head_wanted):
                 raise
@@ -89,7 +89,7 @@ class RecordLayout(Layout):
 def open_preset(preset, offline=False, weights=True):
     """The `Layout` of anything a user calls a preset; `offline` and `weights` as for `keras_zoo.sources.locate`."""
     folder, record = sources.locate(preset, offline, weights)
-    return formats.open_folder(folder) if record is None else RecordLayout(preset, record, offline, weights)
+    return opening.open_folder(folder) if record is None else RecordLayout(preset, record, offline, weights)
 
 
 def suitable(cls, found, preset):
@@ -259,15 +259,15 @@ def refuse_unknown(overrides, names, cls):
 
 def save(folder, format="keras_zoo", **what):
     """Writes `task=`, `backbone=`, `preprocessor=` or `tokenizer=` into `folder`, all or nothing."""
-    if format not in formats.WRITERS:
-        raise ValueError(f"format must be one of {sorted(formats.WRITERS)}; got {format!r}.")
-    accepted = list(inspect.signature(formats.WRITERS[format]).parameters)[1:]
+    if format not in opening.WRITERS:
+        raise ValueError(f"format must be one of {sorted(opening.WRITERS)}; got {format!r}.")
+    accepted = list(inspect.signature(opening.WRITERS[format]).parameters)[1:]
     if unknown := sorted(set(what) - set(accepted)):
         accepted = ", ".join(name for name in accepted if name not in PARTS)
         raise ValueError(f"save_to_preset with format={format!r} does not take {unknown}; it takes {accepted}.")
     model = what.get("task") or what.get("backbone")
     with saving.staged(folder, *replaced(Path(folder), format, model)) as stage:
-        formats.WRITERS[format](stage, **what)
+        opening.WRITERS[format](stage, **what)
         if model is not None and not model_card.is_ones_own(Path(folder) / "README.md"):
             model_card.write(stage / "README.md", Path(folder).resolve().name, model, format, what)
 
@@ -276,5 +276,5 @@ def replaced(folder, format, model):
     """Patterns of the files in `folder` that would contradict what is written."""
     if model is None:
         return ()
-    new = getattr(model, "preprocessor", None) is not None or not formats.is_of(folder, format)
+    new = getattr(model, "preprocessor", None) is not None or not opening.is_of(folder, format)
     return (saving.OF_A_MODEL, saving.OF_A_PREPROCESSOR) if new else (saving.OF_A_MODEL,)

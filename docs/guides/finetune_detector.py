@@ -1,7 +1,7 @@
 """A detector of one's own: load one, give it new classes, fit on images and boxes, measure, look at it, export it.
 
     KERAS_BACKEND=jax python docs/guides/finetune_detector.py             # or tensorflow, or torch
-    python docs/guides/finetune_detector.py --data my/data.yaml --image-size 640 --preset yolo_v8_s_coco --epochs 50
+    python docs/guides/finetune_detector.py --data my/data.yaml --preset yolo_v8_s_backbone_coco --epochs 50
     python docs/guides/finetune_detector.py --data my/data.yaml --export detector.onnx
 
 `--data` takes the data.yaml of a YOLO folder with the splits train and val; `keras_cv.datasets` reads COCO json, Pascal

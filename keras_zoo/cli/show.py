@@ -80,15 +80,16 @@ def of_record(name):
 
 def of_folder(preset):
     """What the files of a folder say, which its layout's reader finds out."""
-    from keras_zoo import formats, sources
+    from keras_zoo import sources
     from keras_zoo.errors import PresetError
+    from keras_zoo.formats.opening import open_folder
 
     try:
         folder = sources.download(preset, offline=True)
     except PresetError as error:
         hint = f"\n`keras-zoo download {preset}` fetches it." if preset.startswith(REMOTE) else ""
         raise PresetError(f"{error}{hint}") from error
-    layout = formats.open_folder(folder)
+    layout = open_folder(folder)
     cls = layout.task_class or layout.family.backbone
     found = {
         "preset": preset,

@@ -46,12 +46,12 @@ def upload_preset(uri, preset, private=None, message=None, license=None):
 
 def files_of(folder):
     """The names of a preset's files in a local folder, which must be one that can be loaded."""
-    from keras_zoo import formats
+    from keras_zoo.formats.opening import open_folder
 
     if not folder.is_dir():
         raise PresetError(f"{str(folder)!r} is not a local folder. What save_to_preset writes can be uploaded.")
     refuse_links(folder)
-    layout = formats.open_folder(folder)
+    layout = open_folder(folder)
     if layout.backbone_config is not None:
         layout.tensors()  # headers and shards are checked, no weights are read
     names = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]

@@ -12,7 +12,6 @@ from loopback_hub import serving
 from keras_nlp.models import CausalLM
 from keras_zoo.registry import records
 
-pytest.importorskip("keras_zoo.sources.cache")
 pytestmark = pytest.mark.once
 ADDRESS = "hf://me/tiny"
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_zoo import Backbone, PresetError, formats, registry
+from keras_zoo import Backbone, PresetError, registry
+from keras_zoo.formats import opening
 from keras_zoo.formats.supported import ROWS, table
 
 pytestmark = pytest.mark.once
@@ -24,7 +25,7 @@ def test_the_documentation_has_it():
 
 
 def test_every_layout_and_every_task_is_there():
-    assert {row.format for row in ROWS if row.format} == set(formats.WRITERS)
+    assert {row.format for row in ROWS if row.format} == set(opening.WRITERS)
     for family in registry.families().values():
         assert f"| {family.name} " in table()
         assert all(task.__base__.__name__ in table() for task in family.tasks)

@@ -9,7 +9,7 @@ import keras_zoo
 from keras_nlp.models import Backbone, BertBackbone, BertTextClassifier, BertTextEmbedder
 from keras_nlp.models.bert import FAMILY
 from keras_zoo import PresetError, sources
-from keras_zoo.formats import WRITERS
+from keras_zoo.formats.opening import WRITERS
 from keras_zoo.sources.upload import files_of
 
 pytestmark = pytest.mark.once
