@@ -31,6 +31,10 @@ def staged(folder, *replaced):
     two renames leaves a folder that is no preset rather than a wrong one; what was there then lies in
     `.saving-…/.old`, under its names.
     """
+    if "://" in str(folder) or not str(folder):
+        raise PresetError(
+            f"A preset is saved into a folder; got {str(folder)!r}. keras_zoo.upload_preset brings that to a hub."
+        )
     folder = Path(folder)
     target = folder.resolve()
     if target.exists() and not target.is_dir():

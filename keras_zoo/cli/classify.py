@@ -35,7 +35,9 @@ def add(commands):
 def classify(arguments, preset, inputs, as_json=False):
     """Prints a line for each text or image, or all of it as JSON."""
     piped = sys.stdin.buffer.read() if "-" in inputs else b""
-    task = load(arguments, preset, "classes", "put texts or images into classes")
+    task = load(arguments, preset, "read_classes", "put texts or images into classes")  # not words, as others do
+    if task.problem == "regression":
+        raise ValueError(f"{preset!r} gives numbers, not classes.")
     named = named_images(inputs, piped) if takes_images(task) else named_texts(inputs, piped)
     if not named:
         raise ValueError(f"{PIPE} is empty.")

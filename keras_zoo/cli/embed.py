@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from keras_zoo.cli.inputs import add_texts, texts_of
-from keras_zoo.cli.loading import PRESET, REMOTE, add_command, add_model_options, load
+from keras_zoo.cli.loading import PRESET, add_command, add_model_options, load
 
 SUFFIXES = (".npy", ".npz", ".jsonl")
 
@@ -75,8 +75,7 @@ def prompt_of(arguments):
     if preset in records():
         prompts = records()[preset].get("prompts", {})
     else:
-        folder = sources.download(preset, arguments.offline) if preset.startswith(REMOTE) else sources.locate(preset)[0]
-        settings = folder / "config_sentence_transformers.json"
+        settings = sources.download(preset, arguments.offline) / "config_sentence_transformers.json"
         prompts = (read_json(settings).get("prompts") or {}) if settings.is_file() else {}
     if name not in prompts:
         known = f"it has {', '.join(sorted(prompts))}" if prompts else "it has none"

@@ -27,10 +27,11 @@ def read_stdin():
 
 def decoded(data, name):
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")  # some editors begin files with a mark
     except UnicodeDecodeError as error:
         raise ValueError(f"{name} is not text in UTF-8: {error.reason} at byte {error.start}.") from None
 
 
 def lines(text):
-    return text.removesuffix("\n").split("\n") if text else []
+    """The lines of a text, whose ends may be those of Windows."""
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []

@@ -6,7 +6,6 @@ import sys
 import textwrap
 
 PRESET = "a name, a folder or an address such as hf://owner/name"
-REMOTE = ("hf://", "kaggle://", "http://", "https://")
 
 
 def add_command(commands, name, help, description="", examples=()):
@@ -41,12 +40,20 @@ def offline(arguments):
 
 
 def load(arguments, preset, method=None, job=None, **overrides):
-    """The preset's task; a `ValueError` if it has no such `method`, which is there for the `job`."""
-    from keras_zoo import Task
+    """The preset's task, which must have the `method` that is there for the `job`, and a preprocessor then.
 
+    Raises `ValueError` where it has not; of the method that is said before weights are fetched.
+    """
+    from keras_zoo import Task, presets
+
+    if method is not None:
+        layout = presets.open_preset(preset, weights=False, **offline(arguments))
+        if not hasattr(layout.task_class or layout.family.tasks[0], method):
+            found = layout.task_class or layout.family.backbone
+            raise ValueError(f"{preset!r} is a {found.__name__}, which does not {job}.")
     task = Task.from_preset(preset, **options(arguments), **overrides)
-    if method is not None and not hasattr(task, method):
-        raise ValueError(f"{preset!r} is a {type(task).__name__}, which does not {job}.")
+    if method is not None and task.preprocessor is None:
+        raise ValueError(f"{preset!r} has no preprocessor: it takes tensors, and does not {job}.")
     return task
 
 

@@ -5,10 +5,11 @@ import json
 import math
 from pathlib import Path
 
-from keras_zoo.cli.loading import PRESET, REMOTE, add_command, add_json
+from keras_zoo.cli.loading import PRESET, add_command, add_json
 from keras_zoo.cli.tables import count_text, print_fields, print_json, size_text
 
 MOST = 8  # classes that are named
+REMOTE = ("hf://", "kaggle://", "http://", "https://")
 LAYOUTS = {
     "NativeLayout": "keras_zoo",
     "KerasHubLayout": "keras_hub",
@@ -83,11 +84,11 @@ def of_folder(preset):
     from keras_zoo.errors import PresetError
     from keras_zoo.formats.opening import open_folder
 
-    remote = preset.startswith(REMOTE)
     try:
-        folder = sources.download(preset, offline=True) if remote else sources.locate(preset)[0]
+        folder = sources.download(preset, offline=True)
     except PresetError as error:
-        raise PresetError(f"{error}\n`keras-zoo download {preset}` fetches it." if remote else str(error)) from error
+        hint = f"\n`keras-zoo download {preset}` fetches it." if preset.startswith(REMOTE) else ""
+        raise PresetError(f"{error}{hint}") from error
     layout = open_folder(folder)
     cls = layout.task_class or layout.family.backbone
     found = {

@@ -53,7 +53,6 @@ REASONS = (
         "the network may not be used (HF_HUB_OFFLINE), and it is not in the cache", classes=("OfflineModeIsEnabled",)
     ),
     Reason(f"the repository is gated: accept its terms at {{page}}, then {TOKEN}", classes=("GatedRepoError",)),
-    Reason(f"nobody is logged in: {TOKEN}", classes=("LocalTokenNotFoundError",)),
     Reason("the hub has disabled this repository; see {page}", classes=("DisabledRepoError",)),
     Reason(
         "the repository has no revision {revision!r}; see {page}/branches for those there are",
@@ -71,7 +70,8 @@ REASONS = (
         classes=("RepositoryNotFoundError",),
     ),
     Reason("the name is not one that the hub can have ({error})", classes=("HFValidationError",)),
-    Reason(f"the token was refused: {TOKEN} to one that is valid", statuses=(401,), scheme="hf"),
+    Reason(f"the token was refused: {TOKEN} to one that is valid", statuses=(401,), scheme="hf", token=True),
+    Reason(f"nobody is logged in: {TOKEN}", classes=("LocalTokenNotFoundError",), statuses=(401,), scheme="hf"),
     Reason(f"access is forbidden ({{error}}): {TOKEN} to one that may", statuses=(403,), scheme="hf"),
     Reason(
         f"Kaggle wants to know who asks: {KAGGLE_TOKEN}",

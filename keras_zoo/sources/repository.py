@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from keras_zoo.errors import PresetError
 from keras_zoo.sources import choice
@@ -47,7 +47,17 @@ class Repository:
         inside = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
         if not inside:
             raise PresetError(f"{self.address!r}: the repository has no folder {self.inner!r}.")
-        return [prefix + name for name in choice.needed(inside, weights, lambda name: read(prefix + name))]
+        found = choice.needed(inside, weights, lambda name: read(prefix + name))
+        if not set(found) - {"README.md"}:
+            raise PresetError(f"{self.address!r} holds no preset{self.elsewhere(inside, prefix)}.")
+        return [prefix + name for name in found]
+
+    def elsewhere(self, names, prefix):
+        """The addresses of presets in folders below, as the end of a sentence; empty where there are none."""
+        folders = sorted(name.removesuffix("/config.json") for name in names if name.endswith("/config.json"))
+        plain, revision = f"hf://{self.name}", "" if self.revision == "main" else f"@{quote(self.revision, safe='')}"
+        found = [f"{plain}{revision}/{prefix}{folder}" for folder in folders[:5]]
+        return f"; try {', '.join(found)}" if found else ""
 
     @cached_property
     def key(self):

@@ -1,27 +1,18 @@
 """Presets to a hub: `hf://owner/name[@revision][/folder]` and `kaggle://owner/model/framework/variation`."""
 
 import glob
+import re
 from pathlib import Path
 
+from keras_zoo import saving
 from keras_zoo.errors import PresetError
 from keras_zoo.sources import choice, kaggle, reasons
 from keras_zoo.sources.local import refuse_links
 from keras_zoo.sources.repository import Repository
 
-# What an upload takes away with it, so that no shard or head of an earlier one stays beside the new weights.
-REPLACED = [
-    "config.json",
-    "task.json",
-    "preprocessor.json",
-    "tokenizer.json",
-    "assets/*",
-    "model*.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model*.bin*",
-    "model*.weights.h5",
-    "model.weights.json",
-    choice.HEAD,
-]
+# What an upload takes away with it besides what a save replaces, so that nothing of an earlier preset contradicts it.
+EARLIER = re.compile(r"pytorch_model[^/]*\.bin(\.index\.json)?|vocab\.(json|txt)|merges\.txt|assets/tokenizer/.+")
+REPLACED = (saving.OF_A_MODEL, saving.OF_A_PREPROCESSOR, EARLIER)
 
 
 def upload_preset(uri, preset, private=None, message=None, license=None):
@@ -86,11 +77,19 @@ def to_hub(uri, folder, names, private, message):
             revision=repository.revision,
             commit_message=message or f"Upload {folder.resolve().name}",
             allow_patterns=[glob.escape(name) for name in names],
-            delete_patterns=REPLACED,
+            delete_patterns=[glob.escape(name) for name in earlier(api, repository)],
         )
     except Exception as error:  # the client raises its own, the HTTP library's and the file system's errors
         raise refused(error, uri, "hf", page=repository.page, token=huggingface_hub.get_token() is not None) from error
     return uri
+
+
+def earlier(api, repository):
+    """The files of an earlier preset there, by their names in its folder; what lies in other folders is not its."""
+    prefix = f"{repository.inner}/" if repository.inner else ""
+    names = api.list_repo_files(repository.name, revision=repository.revision)
+    inside = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+    return [name for name in inside if any(pattern.fullmatch(name) for pattern in REPLACED)]
 
 
 def to_kaggle(uri, folder, names, message, license):

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_nlp.models import BertTextEmbedder, BertTokenizer, CausalLM
+from keras_nlp import models
+from keras_nlp.models import BertTextEmbedder, BertTokenizer, CausalLM, bert
 from keras_zoo import Backbone, Task, __version__, list_presets
 from keras_zoo.cli import parser
 from keras_zoo.cli.tables import count_text, parse_count, size_text, table_lines
@@ -212,6 +213,8 @@ def test_generate_refused(run):
     assert run("generate", PROSE, "x", "--sampler", "best")[0] == 2
     status, _, err = run("generate", REVIEWS, "x")
     assert status == 1 and "is a BertTextClassifier, which does not write text" in err
+    status, _, err = run("generate", "bert_base_en_uncased", "x", "--offline")  # known before weights are fetched
+    assert status == 1 and "is a BertMaskedLM, which does not write text" in err
 
 
 TEXTS = ["A warm and funny film.", "A complete waste of time."]
@@ -236,6 +239,28 @@ def test_classify_refused(run, pipe):
     assert status == 1 and "is not text in UTF-8" in err
     status, _, err = run("classify", PROSE, "x")
     assert status == 1 and "does not put texts or images into classes" in err
+
+
+@pytest.mark.parametrize(
+    ("cls", "arguments", "message"),
+    [
+        ("BertTokenClassifier", {"class_names": ["O", "PER"]}, "is a BertTokenClassifier, which does not put"),
+        ("BertTextClassifier", {"num_classes": 2, "preprocessor": None}, "has no preprocessor: it takes tensors"),
+        ("BertTextClassifier", {"problem": "regression"}, "gives numbers, not classes"),
+    ],
+)
+def test_classify_by_other_heads(run, tmp_path, cls, arguments, message):
+    preprocessor = bert.FAMILY.tiny_preprocessors[cls]()
+    arguments = {"preprocessor": preprocessor} | arguments
+    getattr(models, cls)(models.BertBackbone(**bert.FAMILY.tiny), **arguments).save_to_preset(tmp_path / "x")
+    status, _, err = run("classify", tmp_path / "x", "x")
+    assert status == 1 and message in err
+
+
+def test_lines_of_windows(run, pipe):
+    pipe("\ufeffA fine film.\r\nDull.\r\n")
+    found = json.loads(run("classify", REVIEWS, "-", "--json")[1])
+    assert [answer["input"] for answer in found] == ["A fine film.", "Dull."]
 
 
 def test_classify_images(run, pipe, tmp_path):

@@ -138,6 +138,17 @@ def test_revisions_folders_and_files(repository, use_hub):
             sources.fetch(address)
 
 
+def test_a_repository_without_a_preset_in_its_root(repository, use_hub):
+    files = {"README.md": "two", "large/config.json": GPT2, "small/config.json": GPT2, "small/model.safetensors": b""}
+    with serving({"a/b": {"feature/x": repository("r", files)}, "a/c": repository("c", {"model.gguf": b"w"})}) as hub:
+        use_hub(hub)
+        both = "hf://a/b@feature%2Fx/large, hf://a/b@feature%2Fx/small"
+        with pytest.raises(PresetError, match=rf"holds no preset; try {both}\."):
+            sources.fetch("hf://a/b@feature%2Fx")
+        with pytest.raises(PresetError, match=r"'hf://a/c' holds no preset\."):
+            sources.download("hf://a/c")
+
+
 def test_a_repository_of_several_state_dicts(repository, use_hub):
     with serving({"a/b": repository("r", {"s.pt": b"s", "m.pt": b"m"})}) as hub:
         use_hub(hub)

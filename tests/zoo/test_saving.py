@@ -143,3 +143,12 @@ def test_a_part_beside_a_model_of_another_layout(lm, tmp_path):
     other.save_to_preset(tmp_path)
     assert Preprocessor.from_preset(tmp_path).sequence_length == 11
     assert json.loads((tmp_path / "config.json").read_text())["class_name"] == "GPT2Backbone"
+
+
+@pytest.mark.parametrize("place", ["hf://me/model", ""])
+def test_a_place_that_is_no_folder(lm, tmp_path, monkeypatch, place):
+    """An address is not taken for a folder `hf:`, nor an empty text for the working directory."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PresetError, match=r"is saved into a folder; got .*upload_preset"):
+        lm.save_to_preset(place)
+    assert not list(tmp_path.iterdir())

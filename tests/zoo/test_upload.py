@@ -62,6 +62,15 @@ def test_again_to_a_branch_and_a_folder(preset, hub, tmp_path):
     assert (sources.fetch("hf://me/model/inner/one") / "config.json").is_file()
 
 
+def test_other_presets_of_the_repository_stay(preset, hub, repository):
+    """A preset in the root takes away what an earlier one there had, in whichever layout, and nothing below."""
+    others = ("model_large/model.safetensors", "pytorch_models/model.bin", "assets/picture.png", "adapter.safetensors")
+    before = ("modules.json", "metadata.json", "vocab.json", "pytorch_model.bin", "model_00000.weights.h5")
+    hub.repositories["me/model"] = {"main": repository("before", dict.fromkeys(others + before, "x"))}
+    keras_zoo.upload_preset("hf://me/model", preset)
+    assert set(contents(hub.repositories["me/model"]["main"])) == {*others, *files_of(preset)}
+
+
 def test_every_file_that_is_written_is_taken(lm, tmp_path):
     """So also what is fetched: both go by the same choice."""
     preprocessor = FAMILY.tiny_preprocessors["BertTextEmbedder"]()
@@ -110,7 +119,7 @@ def test_a_refused_upload(preset, hub, use_hub):
     with pytest.raises(PresetError, match=r"could not be uploaded to: the token was refused.*hf auth login"):
         keras_zoo.upload_preset("hf://me/model", preset)
     use_hub(hub)
-    with pytest.raises(PresetError, match=r"could not be uploaded to: .*hf auth login"):
+    with pytest.raises(PresetError, match=r"could not be uploaded to: nobody is logged in: .*hf auth login"):
         keras_zoo.upload_preset("hf://me/model", preset)
     use_hub(hub, token=hub.token)
     hub.order("POST /api/repos/create", status=403)
