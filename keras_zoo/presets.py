@@ -50,6 +50,12 @@ class RecordLayout(Layout):
     def has_weights(self):
         return bool(self.record["sources"])
 
+    @property
+    def without_weights(self):
+        return "With load_weights=False it loads with random weights and needs no network" + (
+            "." if self.has_vocabulary else ", nor with preprocessor=None."
+        )
+
     @functools.cached_property
     def published(self):
         """The layout of the first source that answers; sources without a head are not asked where it is wanted."""
@@ -60,10 +66,11 @@ class RecordLayout(Layout):
             layout = opening.open_folder(sources.fetch_record(self.name, record, self.offline, self.wanted))
         except PresetError as error:
             if not (headless and self.head_wanted):
-                raise
+                raise PresetError(f"{error}\n{self.without_weights}") from error
             raise PresetError(
-                f"{error}\nNot asked, since they hold no head of a {self.task_class.__name__}: {', '.join(headless)}. "
-                f"{self.family.backbone.__name__}.from_preset and other tasks, whose heads are new, load from them too."
+                f"{error}\n{self.without_weights}\nNot asked, since they hold no head of a {self.task_class.__name__}: "
+                f"{', '.join(headless)}. {self.family.backbone.__name__}.from_preset and other tasks, whose heads are "
+                "new, load from them too."
             ) from error
         if layout.family is not self.family:
             raise PresetError(f"{self.name!r} is a {self.family.name}; its source holds a {layout.family.name}.")
@@ -261,22 +268,18 @@ def refuse_unknown(overrides, names, cls):
 
 def save(folder, format="keras_zoo", **what):
     """Writes `task=`, `backbone=`, `preprocessor=` or `tokenizer=` into `folder`, all or nothing."""
-    if not str(folder) or "://" in str(folder):
-        raise ValueError(
-            f"save_to_preset writes a local folder; got {str(folder)!r}. To publish a model save it, then call "
-            "keras_zoo.upload_preset('hf://owner/name', folder)."
-        )
     if not isinstance(size := what.get("max_shard_size", 1), int | float):
         raise ValueError(f"max_shard_size is a number, of GB, such as 5 or 0.5; got {size!r}.")
     if format not in opening.WRITERS:
         raise ValueError(f"format must be one of {sorted(opening.WRITERS)}; got {format!r}.")
-    accepted = list(inspect.signature(opening.WRITERS[format]).parameters)[1:]
+    own = list(inspect.signature(opening.WRITERS[format]).parameters)[1:]
+    accepted = list(dict.fromkeys((*own, "record")))  # which the card has, whatever the layout
     if unknown := sorted(set(what) - set(accepted)):
         accepted = ", ".join(name for name in accepted if name not in PARTS)
         raise ValueError(f"save_to_preset with format={format!r} does not take {unknown}; it takes {accepted}.")
     model = what.get("task") or what.get("backbone")
     with saving.staged(folder, *replaced(Path(folder), format, model)) as stage:
-        opening.WRITERS[format](stage, **what)
+        opening.WRITERS[format](stage, **{name: value for name, value in what.items() if name in own})
         if model is not None and not model_card.is_ones_own(Path(folder) / "README.md"):
             model_card.write(stage / "README.md", Path(folder).resolve().name, model, format, what)
 

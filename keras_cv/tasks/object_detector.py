@@ -76,9 +76,11 @@ class ObjectDetector(Fusing, Detecting, Task):
         else:
             super().__setattr__(name, value)
 
-    def get_config(self):
+    def config_of(self, names):
         """With `prediction_decoder`, as files have it, where the thresholds do not say all of it."""
-        return super().get_config() | {"prediction_decoder": described(self.decoder)}
+        name = "prediction_decoder"
+        own = {name: described(self.decoder)} if name in names else {}
+        return super().config_of([other for other in names if other != name]) | own
 
     def fuse(self):
         made = super().fuse()

@@ -20,7 +20,9 @@ def read(folder):
         raise PresetError(f"{folder / MODULES} lists {kinds}; TextEmbedder expresses {list(READ)}, the last optional.")
     path = file_in(folder, Path(modules[1].get("path") or "1_Pooling") / "config.json")
     if path is None:
-        raise PresetError(f"{folder / MODULES} names the folder {modules[1]['path']!r:.200}, without a config.json.")
+        raise PresetError(
+            f"{folder / MODULES} names the folder {modules[1].get('path')!r:.200}, without a config.json."
+        )
     pooling = read_json(path)
     wanted = (
         [str(pooling["pooling_mode"])]

@@ -36,7 +36,7 @@ def check_settings(config, where, apart=(), largest=None):
         if name.endswith("dtype") and value not in (None, *POLICIES):
             names = ", ".join(POLICIES)
             raise PresetError(f"{where}: {name} must be the name of a policy, one of {names}; got {value!r:.100}.")
-        if problem := unusual(value):
+        if problem := unusual(value) or unfit(name, value):
             raise PresetError(f"{where} has {name}={value!r:.200}, which is {problem}.")
         most = (largest or {}).get(name)
         numbers = [] if value is None else value if isinstance(value, list | tuple) else [value]
@@ -45,6 +45,16 @@ def check_settings(config, where, apart=(), largest=None):
                 f"{where} has {name}={value!r:.200}; files may ask for whole numbers up to {most}. For more give "
                 f"{name} yourself."
             )
+
+
+def unfit(name, value):
+    """What is wrong with a value that Keras takes as it is, and that is used only when the model is; None where not."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if name.endswith("epsilon") and value is not None and not (number and 0 < value < 1):
+        return "no number above 0 and below 1"
+    if name == "trainable" and not isinstance(value, bool):
+        return "neither true nor false"
+    return None
 
 
 def unusual(value, depth=0):

@@ -75,12 +75,7 @@ def fetch_record(name, record, offline=False, weights=True, refresh=False):
                 return fetch(address, only_cached, weights, refresh)
             except PresetError as error:
                 reasons.append(str(error))
-    raise PresetError(
-        f"The preset {name!r} could not be had from any of its sources:\n  "
-        + "\n  ".join(reasons)
-        + "\nWith load_weights=False it loads with random weights and needs no network"
-        + (", nor with preprocessor=None." if record.get("vocabulary", "embedded") is None else ".")
-    )
+    raise PresetError(f"The preset {name!r} could not be had from any of its sources:\n  " + "\n  ".join(reasons))
 
 
 def download(preset, offline=False, refresh=False):

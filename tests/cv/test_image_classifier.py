@@ -304,10 +304,10 @@ def test_channels_the_preprocessor_does_not_give():
     ("settings", "message"),
     [
         ({"size": {"shortest_edge": 224}, "resample": 5}, "resample is one of"),
-        ({"size": {"longest_edge": 224}}, "preprocessor_config.json holds values that are not understood: KeyError"),
+        ({"size": {"longest_edge": 224}}, "preprocessor_config.json holds values of a wrong type: KeyError"),
         ({"do_center_crop": True, "crop_size": 100, "size": 224}, "crop_size .* is not the size"),
         ({"image_std": [0, 0, 0], "size": 224}, "std must be above 0"),
-        ({"size": "large"}, "preprocessor_config.json holds values that are not understood"),
+        ({"size": "large"}, "preprocessor_config.json holds values of a wrong type"),
     ],
 )
 def test_image_processors_refused(model, settings, message, tmp_path):

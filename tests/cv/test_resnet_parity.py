@@ -158,7 +158,9 @@ def test_files_that_are_no_state_dict(tmp_path):
     with pytest.raises(PresetError, match=r"of no network that is known here; it starts with \['embed\.weight'\]"):
         Task.from_preset(path)
     (tmp_path / "picture.png").write_bytes(b"")
-    with pytest.raises(PresetError, match=r"is a file; a preset is a folder, or a state dict \(\.pth"):
+    with pytest.raises(
+        PresetError, match=r"is a file; a preset is a folder, an archive \(.*\), or a state dict \(\.pth"
+    ):
         Task.from_preset(tmp_path / "picture.png")
 
 

@@ -98,6 +98,9 @@ SIZES = [
     {"intermediate_dim": 2**31 - 1},
     {"num_heads": 10**400},
     {"layer_norm_epsilon": 1e300},
+    {"layer_norm_epsilon": "small"},
+    {"layer_norm_epsilon": -1},
+    {"trainable": "no"},
     {"dropout": [0.1] * 200_000},
 ]
 
@@ -106,7 +109,7 @@ SIZES = [
 @pytest.mark.parametrize("sizes", SIZES, ids=lambda sizes: f"{next(iter(sizes))}")
 def test_sizes_of_networks(native, sizes, load_weights):
     edit(native / "config.json", setting(**sizes))
-    message = "no number between|of another shape|that no file fills|layers|missing|more than 100000 items"
+    message = "no number (between|above)|neither true|another shape|no file fills|layers|missing|more than 100000 items"
     refused(Task.from_preset, native, message, load_weights=load_weights)
 
 

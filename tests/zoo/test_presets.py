@@ -380,13 +380,16 @@ def test_bad_save_options(lm, tmp_path):
         ({"max_shard_size": 0}, "greater than 0"),
         ({"max_shard_size": "5GB"}, "a number, of GB, such as 5 or 0.5; got '5GB'"),
         ({"shards": 3}, r"does not take \['shards'\]; it takes max_shard_size, weights_dtype, merge_lora, record\."),
-        ({"format": "transformers", "weights_dtype": "float16"}, r"does not take .*; it takes max_shard_size\."),
+        (
+            {"format": "transformers", "weights_dtype": "float16"},
+            r"does not take .*; it takes max_shard_size, record\.",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             lm.save_to_preset(tmp_path / "new", **options)
     assert not list(tmp_path.iterdir())
     for folder in ("", "hf://me/new"):
-        with pytest.raises(ValueError, match="writes a local folder.*upload_preset"):
+        with pytest.raises(ValueError, match=r"saved into a folder; got .*upload_preset"):
             lm.save_to_preset(folder)
 
 
