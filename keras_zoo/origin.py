@@ -11,6 +11,7 @@ from pathlib import Path
 
 from keras_zoo import registry
 from keras_zoo.formats.files import read_optional
+from keras_zoo.sources.repository import Repository
 
 KEYS = ("preset", "repository", "license", "lora")
 LONGEST, LONGEST_TEXT = 200, 4000  # characters of a string, bytes of them all
@@ -45,7 +46,7 @@ def repository(addresses):
     found = next((address for address in addresses if address.startswith("hf://")), None)
     if found is None:
         return {}
-    return {"repository": "/".join(found.removeprefix("hf://").partition("@")[0].split("/")[:2])}
+    return {"repository": Repository.at(found).name}
 
 
 def of_folder(folder):

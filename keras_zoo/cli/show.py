@@ -10,14 +10,6 @@ from keras_zoo.cli.tables import count_text, print_fields, print_json, size_text
 
 MOST = 8  # classes that are named
 REMOTE = ("hf://", "kaggle://", "http://", "https://")
-LAYOUTS = {
-    "NativeLayout": "keras_zoo",
-    "KerasHubLayout": "keras_hub",
-    "KerasCVLayout": "keras_cv",
-    "TransformersLayout": "transformers",
-    "TimmLayout": "timm",
-    "StateDictLayout": "state dict",
-}
 
 
 def add(commands):
@@ -96,7 +88,7 @@ def of_folder(preset):
         "task": task_name(cls),
         "class_name": cls.__name__,
         "family": layout.family.name,
-        "layout": LAYOUTS[type(layout).__name__],
+        "layout": layout.format,
         "license": licence(folder),
         "folder": str(folder),
         "files": files_of(folder),
@@ -174,10 +166,9 @@ def config_in(path):
 
 def files_of(folder):
     """`{name: bytes}` of what is below a folder, or of a single file."""
-    if folder.is_file():
-        return {folder.name: folder.stat().st_size}
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
+    from keras_zoo.sources.choice import files_below
+
+    return {folder.name: folder.stat().st_size} if folder.is_file() else files_below(folder)
 
 
 def licence(folder):

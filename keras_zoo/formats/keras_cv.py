@@ -53,6 +53,8 @@ class CVCheckpoint:
 
 
 class KerasCVLayout(Layout):
+    format = "keras_cv"
+
     def __init__(self, folder, config):
         self.path = folder / "config.json"
         self.weights_name = config.get("weights")

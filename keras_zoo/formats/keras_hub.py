@@ -50,6 +50,8 @@ class HubCheckpoint:
 
 
 class KerasHubLayout(Layout):
+    format = "keras_hub"
+
     def __init__(self, folder, config):
         self.folder = folder
         names = ("config", "task", "preprocessor", "tokenizer", "image_converter")

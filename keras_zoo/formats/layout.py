@@ -6,6 +6,7 @@ from keras_zoo import weights
 class Layout:
     """An opened preset.
 
+    format                     what the layout is called, as `save_to_preset` does where it writes it
     family                     its `keras_zoo.registry.Family`
     backbone_config            constructor arguments of the backbone
     task_class, task_config    the task's class, or None where the preset is a bare backbone, and its own arguments
@@ -16,6 +17,7 @@ class Layout:
     origin                     where the model came from that was saved here, see `keras_zoo.origin`
     """
 
+    format = ""
     backbone_config = task_config = preprocessor_config = None
     family = task_class = preprocessor_class = adapters = None
     has_weights = True

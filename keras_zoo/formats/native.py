@@ -31,6 +31,8 @@ ADAPTERS = "model.lora.safetensors"
 
 
 class NativeLayout(Layout):
+    format = "keras_zoo"
+
     def __init__(self, folder, config):
         self.folder = folder
         task, preprocessor = (read_part(folder, name) for name in ("task.json", "preprocessor.json"))

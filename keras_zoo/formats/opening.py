@@ -17,11 +17,7 @@ LAYOUTS = (
     state_dict.TimmLayout,
 )
 WRITERS = {"keras_zoo": native.write, "transformers": transformers.write, "keras_hub": keras_hub_writer.write}
-READERS = {
-    "keras_zoo": native.NativeLayout,
-    "transformers": transformers.TransformersLayout,
-    "keras_hub": keras_hub.KerasHubLayout,
-}
+READERS = {layout.format: layout for layout in LAYOUTS}
 
 
 def open_folder(folder):

@@ -52,6 +52,8 @@ class StateDict:
 
 
 class StateDictLayout(Layout):
+    format = "state dict"
+
     def __init__(self, path):
         if path.suffix == ".safetensors":
             tensors, module = read_header(path), None
@@ -95,6 +97,8 @@ class StateDictLayout(Layout):
 
 
 class TimmLayout(StateDictLayout):
+    format = "timm"
+
     def __init__(self, folder, config):
         family = family_named(config["architecture"].split(".")[0], folder)
         self.open(open_safetensors_or_torch(folder), family, folder)

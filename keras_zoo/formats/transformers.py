@@ -94,6 +94,8 @@ class Checkpoint:
 
 
 class TransformersLayout(Layout):
+    format = "transformers"
+
     def __init__(self, folder, config):
         self.folder = folder
         self.family = family_of(config, folder)

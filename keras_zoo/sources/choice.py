@@ -31,6 +31,12 @@ def is_plain(name):
     return not re.search(r"[\\\x00-\x1f:]", name) and not {"", ".", ".."} & set(name.split("/"))
 
 
+def files_below(folder):
+    """`{name: bytes}` of all files in a local folder, sorted by path."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
+
+
 def is_small(name):
     return (SMALL.fullmatch(name) or STEP.fullmatch(name)) is not None
 

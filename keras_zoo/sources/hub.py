@@ -110,7 +110,7 @@ def cached(repository, weights):
     sizes = listed(repository.name, commit)
     known = sizes is not None
     if not known:
-        sizes = {file.relative_to(folder).as_posix(): None for file in folder.rglob("*") if file.is_file()}
+        sizes = dict.fromkeys(choice.files_below(folder))
     needed = check_complete(repository, folder, sizes, weights)
     if weights and not known and not choice.has_weights(needed):
         raise Missing("there are no weights")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from keras_zoo.errors import PresetError
-from keras_zoo.sources import cache, reasons
+from keras_zoo.sources import cache, choice, reasons
 from keras_zoo.sources.local import refuse_links
 
 FORM = "kaggle://owner/model/framework/variation, with /version after it to have always the same"
@@ -47,8 +47,7 @@ def found(address, offline, refresh):
         except Exception as error:  # the client raises its own, the HTTP library's and the file system's errors
             page = f"https://www.kaggle.com/models/{parts[1]}/{parts[2]}"
             raise reasons.explained(error, address, "kaggle", page)[0] from error
-    files = {file.relative_to(folder).as_posix(): file.stat().st_size for file in folder.rglob("*") if file.is_file()}
-    record = {"address": f"kaggle://{handle}", "folder": str(folder), "files": files}
+    record = {"address": f"kaggle://{handle}", "folder": str(folder), "files": choice.files_below(folder)}
     cache.write_record("kaggle", handle, record, required=False)
     return folder
 

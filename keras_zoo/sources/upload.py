@@ -54,8 +54,7 @@ def files_of(folder):
     layout = open_folder(folder)
     if layout.backbone_config is not None:
         layout.tensors()  # headers and shards are checked, no weights are read
-    names = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
-    return choice.needed(names, True, lambda name: choice.read_json(folder / name))
+    return choice.needed(choice.files_below(folder), True, lambda name: choice.read_json(folder / name))
 
 
 def to_hub(uri, folder, names, private, message):
@@ -100,8 +99,7 @@ def to_kaggle(uri, folder, names, message, license):
             f"{uri!r} is no address to upload to: kaggle://owner/model/framework/variation, without version."
         )
     kagglehub = kaggle.imported(uri)
-    others = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
-    ignored = [glob.escape(name) for name in others if name not in names]
+    ignored = [glob.escape(name) for name in choice.files_below(folder) if name not in names]
     notes = message or f"Upload {folder.resolve().name}"
     try:
         kagglehub.model_upload(handle, str(folder), license_name=license, version_notes=notes, ignore_patterns=ignored)
